@@ -1,0 +1,54 @@
+# How our own code is compiled: standard, warnings, sanitizers, cache. Nothing here names a dependency.
+
+option(NACRE_BENCH "Build the benchmarks" ON)
+set(NACRE_SANITIZE "" CACHE STRING "Value for -fsanitize=, e.g. address,undefined; empty for none")
+
+if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  message(FATAL_ERROR "Nacre builds on x86_64 only so far: keeper/clone.h holds that machine's entry to clone3")
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(NACRE_CCACHE ccache)
+if(NACRE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Precompiled headers defeat ccache unless their time stamps are left out of the hash.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${NACRE_CCACHE})
+endif()
+
+find_program(NACRE_LLD ld.lld)
+if(NACRE_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+add_link_options(-Wl,--as-needed -Wl,--gc-sections)
+add_compile_options(-ffunction-sections -fdata-sections -fpch-preprocess -fno-omit-frame-pointer)
+
+if(NACRE_SANITIZE)
+  add_compile_options(-fsanitize=${NACRE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${NACRE_SANITIZE})
+endif()
+
+# nacre_library(NAME sources…): a folder's static library, with the alias nacre::NAME.
+function(nacre_library name)
+  add_library(nacre_${name} STATIC ${ARGN})
+  add_library(nacre::${name} ALIAS nacre_${name})
+  nacre_own_code(nacre_${name})
+endfunction()
+
+# nacre_binary(NAME sources…): an executable of our own.
+function(nacre_binary name)
+  add_executable(${name} ${ARGN})
+  nacre_own_code(${name})
+endfunction()
+
+# Warnings are errors in what we wrote, and only there.
+function(nacre_own_code target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor -Woverloaded-virtual
+                                           -Wno-missing-field-initializers)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+endfunction()
