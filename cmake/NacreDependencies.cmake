@@ -47,3 +47,7 @@ target_include_directories(nacre_asio SYSTEM INTERFACE ${NACRE_ASIO_INCLUDE})
 target_compile_definitions(nacre_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
 
 find_package(CLI11 REQUIRED)
+
+find_package(spdlog REQUIRED)
+nacre_external(spdlog spdlog::spdlog)
+find_package(nlohmann_json REQUIRED)

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string_view>
+
+#include "absl/strings/str_format.h"
+
+// Log lines of the daemons, on standard error. Safe from any thread.
+namespace nacre::log {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+// Names the process in each line and drops lines below `level`. Once, before other threads exist.
+void Init(std::string_view process, Level level);
+
+// Writes one line; control characters in it are escaped.
+void Write(Level level, std::string_view line);
+
+template <typename... Args>
+void Debug(const absl::FormatSpec<Args...>& format, const Args&... args) {
+  Write(Level::kDebug, absl::StrFormat(format, args...));
+}
+template <typename... Args>
+void Info(const absl::FormatSpec<Args...>& format, const Args&... args) {
+  Write(Level::kInfo, absl::StrFormat(format, args...));
+}
+template <typename... Args>
+void Warning(const absl::FormatSpec<Args...>& format, const Args&... args) {
+  Write(Level::kWarning, absl::StrFormat(format, args...));
+}
+template <typename... Args>
+void Error(const absl::FormatSpec<Args...>& format, const Args&... args) {
+  Write(Level::kError, absl::StrFormat(format, args...));
+}
+
+}  // namespace nacre::log

@@ -1,0 +1,24 @@
+// What nacre itself says, always on standard error and as "nacre: …".
+#ifndef NACRE_CLIENT_CLI_REPORT_H_
+#define NACRE_CLIENT_CLI_REPORT_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "nacre/client.h"
+
+namespace nacre::cli {
+
+// One line.
+void Report(std::string_view message);
+
+// The status's message.
+void Report(const absl::Status& status);
+
+// What -v says of an end.
+std::string Summary(const std::string& session_id, const client::Termination& end);
+
+}  // namespace nacre::cli
+
+#endif  // NACRE_CLIENT_CLI_REPORT_H_

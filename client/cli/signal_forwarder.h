@@ -1,0 +1,47 @@
+// Passes signals that we get on to the command.
+#ifndef NACRE_CLIENT_CLI_SIGNAL_FORWARDER_H_
+#define NACRE_CLIENT_CLI_SIGNAL_FORWARDER_H_
+
+#include <atomic>
+#include <csignal>
+#include <memory>
+
+#include "nacre/client.h"
+
+namespace nacre::cli {
+
+// Holds SIGINT, SIGTERM, SIGHUP and SIGQUIT back from every thread that starts from now on, but for
+// those that whoever started us had ignored (nohup). Returns them.
+sigset_t HoldSignals();
+
+// Takes held signals on a thread of its own, until the process ends.
+//
+// Before the command runs, a signal cancels the start. From then on it is forwarded, but for the
+// third SIGINT, which ends the command by its ladder, and the fifth, which ends us at once with
+// 130.
+class SignalForwarder {
+ public:
+  SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process);
+
+  // The command runs.
+  void CommandStarted() { state_->started = true; }
+
+  // The signal that cancelled the start, or 0.
+  int start_cancelled_by() const { return state_->start_cancelled_by; }
+
+ private:
+  struct State {
+    std::shared_ptr<client::Process> process;
+    std::atomic<bool> started = false;
+    std::atomic<int> start_cancelled_by = 0;
+  };
+
+  static void Forward(const sigset_t& held, const std::shared_ptr<State>& state);
+  static void CancelStart(const sigset_t& held, State& state, int number);
+
+  const std::shared_ptr<State> state_;
+};
+
+}  // namespace nacre::cli
+
+#endif  // NACRE_CLIENT_CLI_SIGNAL_FORWARDER_H_

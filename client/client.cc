@@ -1,0 +1,155 @@
+#include "nacre/client.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/channel.h"
+#include "client/command.h"
+#include "client/connect_error.h"
+#include "client/output_ledger.h"
+#include "client/process.h"
+#include "client/status.h"
+#include "client/target.h"
+#include "client/termination.h"
+#include "nacre/v1/shell.grpc.pb.h"
+
+namespace nacre::client {
+namespace {
+
+// A HealthCheckResponse whose status is SERVING. Debian ships no health stubs, and these two bytes
+// don't ask for any.
+constexpr std::string_view kServing = "\x08\x01";
+
+void SetDeadline(grpc::ClientContext& context, absl::Duration deadline) {
+  if (deadline == absl::InfiniteDuration()) return;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+}
+
+std::string ToString(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (!buffer.Dump(&slices).ok()) return bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+grpc::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline,
+                         std::string* answer) {
+  grpc::ClientContext context;
+  SetDeadline(context, deadline);
+  grpc::CompletionQueue queue;
+  grpc::GenericStub stub(channel);
+  grpc::ByteBuffer request(nullptr, 0);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  const auto call =
+      stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (status.ok()) *answer = ToString(response);
+  return status;
+}
+
+// The same proof that Process gives, for an answer that came in one piece.
+absl::Status Prove(const RunResult& result) {
+  if (result.truncated) return absl::OkStatus();
+  OutputLedger ledger;
+  absl::Status status = ledger.Enter(OutputStream::kStdout, 0, result.out);
+  status.Update(ledger.Enter(OutputStream::kStderr, result.out.size(), result.err));
+  status.Update(ledger.Prove(result.termination.streams));
+  return status;
+}
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  Impl(Target target, std::shared_ptr<grpc::Channel> channel)
+      : target_(std::move(target)), text_(target_.ToString()), channel_(std::move(channel)) {}
+
+  const std::string& text() const { return text_; }
+  const Target& target() const { return target_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+  absl::Status Translate(const grpc::Status& status) const {
+    absl::Status translated = FromGrpc(status);
+    if (!absl::IsUnavailable(translated) || !ErrorReason(translated).empty()) return translated;
+    return ExplainNoConnection(target_, status.error_message());
+  }
+
+ private:
+  const Target target_;
+  const std::string text_;
+  const std::shared_ptr<grpc::Channel> channel_;
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::~Client() = default;
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ConnectOptions& options) {
+  auto target = ParseTarget(options.target.empty() ? DefaultTarget() : options.target);
+  if (!target.ok()) return target.status();
+  if (!target->IsLocal()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        target->ToString(), " is not on this machine, and Nacre speaks plaintext to ",
+        "Unix sockets and loopback only; forward a local socket to it, e.g. by ssh -L"));
+  }
+  auto channel = MakeChannel(*target, options.connect_timeout);
+  return std::unique_ptr<Client>(
+      new Client(std::make_unique<Impl>(*std::move(target), std::move(channel))));
+}
+
+const std::string& Client::target() const { return impl_->text(); }
+
+absl::StatusOr<absl::Duration> Client::Ping(absl::Duration deadline) {
+  const absl::Time start = absl::Now();
+  std::string answer;
+  const grpc::Status status = CheckHealth(impl_->channel(), deadline, &answer);
+  if (!status.ok()) return impl_->Translate(status);
+  if (answer != kServing) {
+    return absl::UnavailableError(absl::StrCat(target(), " answers, but does not serve"));
+  }
+  return absl::Now() - start;
+}
+
+absl::StatusOr<RunResult> Client::Run(const Command& command, const RunOptions& options) {
+  auto start = ToStart(command);
+  if (!start.ok()) return start.status();
+  v1::RunRequest request;
+  *request.mutable_start() = *std::move(start);
+  request.set_max_output_bytes(options.max_output_bytes);
+  grpc::ClientContext context;
+  SetDeadline(context, options.deadline);
+  v1::RunResponse response;
+  const grpc::Status status =
+      v1::ShellService::NewStub(impl_->channel())->Run(&context, request, &response);
+  if (!status.ok()) return impl_->Translate(status);
+  RunResult result{.session_id = std::move(*response.mutable_session()->mutable_id()),
+                   .out = std::move(*response.mutable_stdout()),
+                   .err = std::move(*response.mutable_stderr()),
+                   .truncated = response.truncated(),
+                   .termination = FromWire(response.termination())};
+  if (absl::Status proof = Prove(result); !proof.ok()) return proof;
+  return result;
+}
+
+absl::StatusOr<std::unique_ptr<Process>> Client::Exec(const Command& command) {
+  auto start = ToStart(command);
+  if (!start.ok()) return start.status();
+  return std::unique_ptr<Process>(new Process(
+      std::make_unique<Process::Impl>(impl_->channel(), impl_->target(), *std::move(start))));
+}
+
+}  // namespace nacre::client

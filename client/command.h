@@ -1,0 +1,22 @@
+// From a caller's Command to the wire.
+#ifndef NACRE_CLIENT_COMMAND_H_
+#define NACRE_CLIENT_COMMAND_H_
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "nacre/client.h"
+#include "nacre/v1/command.pb.h"
+
+namespace nacre::client {
+
+// INVALID_ARGUMENT for what has no wire form; everything else is the node's to judge.
+absl::StatusOr<v1::Start> ToStart(const Command& command);
+
+// Whether the bytes are well-formed UTF-8, as a protobuf string must be.
+bool IsUtf8(std::string_view text);
+
+}  // namespace nacre::client
+
+#endif  // NACRE_CLIENT_COMMAND_H_

@@ -1,0 +1,19 @@
+// Says why there is no connection, in words that help.
+#ifndef NACRE_CLIENT_CONNECT_ERROR_H_
+#define NACRE_CLIENT_CONNECT_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/target.h"
+
+namespace nacre::client {
+
+// UNAVAILABLE with the cause that a plain connect(2) to the target meets, e.g. "cannot connect to
+// unix:/run/nacre/nacred.sock: Permission denied". When the plain connection holds, the cause is
+// `otherwise`. Waits at most a second or so.
+absl::Status ExplainNoConnection(const Target& target, const std::string& otherwise);
+
+}  // namespace nacre::client
+
+#endif  // NACRE_CLIENT_CONNECT_ERROR_H_

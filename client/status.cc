@@ -1,0 +1,33 @@
+#include "client/status.h"
+
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "nacre/client.h"
+#include "nacre/internal/v1/status.pb.h"
+
+namespace nacre::client {
+namespace {
+
+constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+
+}  // namespace
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  internal::v1::Status wire;
+  if (result.ok() || !wire.ParseFromString(status.error_details())) return result;
+  for (const auto& detail : wire.details()) {
+    result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  }
+  return result;
+}
+
+std::string ErrorReason(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  internal::v1::ErrorInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) return "";
+  return info.reason();
+}
+
+}  // namespace nacre::client

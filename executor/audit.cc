@@ -1,0 +1,66 @@
+#include "executor/audit.h"
+
+#include <nlohmann/json.hpp>
+
+namespace nacre::audit {
+namespace {
+
+using nlohmann::ordered_json;
+
+// The keeper takes lines of up to 16 KiB; long commands are cut, and say so.
+constexpr size_t kMaxArguments = 64;
+constexpr size_t kMaxArgument = 512;
+constexpr size_t kMaxLine = 15 * 1024;
+
+std::string Cut(const std::string& text) {
+  if (text.size() <= kMaxArgument) return text;
+  return text.substr(0, kMaxArgument) + "…(" + std::to_string(text.size()) + " bytes)";
+}
+
+ordered_json Describe(const CommandSpec& spec, size_t max_arguments) {
+  ordered_json argv = ordered_json::array();
+  for (const std::string& argument : spec.argv()) {
+    if (argv.size() == max_arguments) {
+      argv.push_back("…(" + std::to_string(spec.argv().size()) + " arguments)");
+      break;
+    }
+    argv.push_back(Cut(argument));
+  }
+  ordered_json names = ordered_json::array();
+  for (const auto& [name, value] : spec.env()) {
+    if (names.size() == max_arguments) break;
+    names.push_back(Cut(name));
+  }
+  return {{"argv", argv}, {"cwd", Cut(spec.cwd())}, {"env_names", names}};
+}
+
+// ASCII only, so that control characters and broken UTF-8 can't reach whoever reads the file.
+std::string Dump(const ordered_json& object) {
+  return object.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+}
+
+std::string Line(ordered_json object, const CommandSpec& spec) {
+  for (size_t arguments = kMaxArguments;; arguments /= 4) {
+    ordered_json whole = object;
+    whole.update(Describe(spec, arguments));
+    std::string line = Dump(whole);
+    if (line.size() <= kMaxLine || arguments == 0) return line;
+  }
+}
+
+}  // namespace
+
+std::string StartLine(const Identity& identity, const std::string& session_id,
+                      const CommandSpec& spec) {
+  return Line({{"event", "start"}, {"session", session_id}, {"identity", identity.name}}, spec);
+}
+
+std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
+                       const absl::Status& denial) {
+  return Line({{"event", "denied"},
+               {"identity", identity.name},
+               {"why", Cut(std::string(denial.message()))}},
+              spec);
+}
+
+}  // namespace nacre::audit

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "executor/command_spec.h"
+#include "executor/identity.h"
+
+// What goes into the audit: JSON objects on one line each, which the keeper numbers and writes. Values
+// of the environment and input never do.
+namespace nacre::audit {
+
+// The intent to start a command; written before the spawn.
+std::string StartLine(const Identity& identity, const std::string& session_id,
+                      const CommandSpec& spec);
+
+// A start that policy refused.
+std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
+                       const absl::Status& denial);
+
+}  // namespace nacre::audit

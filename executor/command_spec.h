@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "nacre/keeper/v1/keeper.pb.h"
+
+namespace nacre {
+
+// What happens to the command when its driver is lost.
+struct DisconnectPolicy {
+  // Time until the kill ladder starts; 0: at once.
+  int64_t grace_ns = 30'000'000'000;
+};
+
+// How a session is ended. 1 to 64 each; the grace at most one hour.
+struct KillLadder {
+  uint32_t first_signal = 15;
+  int64_t grace_ns = 5'000'000'000;
+  uint32_t last_signal = 9;
+};
+
+// The raw parts of a command, as a front end read them off its wire.
+struct CommandParts {
+  // Program and arguments; with `user_shell` one line for the user's own shell.
+  std::vector<std::string> argv;
+  bool user_shell = false;
+  std::vector<std::pair<std::string, std::string>> env;
+  std::string cwd;  // empty: the default
+  bool input = false;
+  bool merge_stderr = false;
+  int64_t timeout_ns = 0;  // 0: none
+  bool wait_for_eof = false;
+  DisconnectPolicy on_disconnect;
+  KillLadder ladder;
+};
+
+// A command that has been checked once and can't be wrong. Immutable value.
+class CommandSpec {
+ public:
+  // Longest single string, with its NUL: Linux's MAX_ARG_STRLEN.
+  static constexpr size_t kMaxString = 128 * 1024;
+  // All strings of argv and env together.
+  static constexpr size_t kMaxTotal = 1024 * 1024;
+
+  // INVALID_ARGUMENT names the field.
+  static absl::StatusOr<CommandSpec> Create(CommandParts parts);
+
+  const std::vector<std::string>& argv() const { return parts_.argv; }
+  const std::string& cwd() const { return parts_.cwd; }
+  const std::vector<std::pair<std::string, std::string>>& env() const { return parts_.env; }
+  bool input() const { return parts_.input; }
+  bool merge_stderr() const { return parts_.merge_stderr; }
+  const DisconnectPolicy& on_disconnect() const { return parts_.on_disconnect; }
+
+  // The keeper's form of it, without audit and session record.
+  keeper::v1::SpawnRecord ToRecord() const;
+
+ private:
+  explicit CommandSpec(CommandParts parts) : parts_(std::move(parts)) {}
+
+  CommandParts parts_;
+};
+
+}  // namespace nacre

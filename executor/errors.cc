@@ -1,0 +1,50 @@
+#include "executor/errors.h"
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
+
+namespace nacre {
+namespace {
+
+constexpr char kReasonPayload[] = "nacre/reason";
+constexpr char kFieldPayload[] = "nacre/field";
+
+absl::Cord ToCord(std::string_view text) { return absl::Cord(absl::string_view(text.data(), text.size())); }
+
+std::optional<std::string> Payload(const absl::Status& status, const char* url) {
+  const auto payload = status.GetPayload(url);
+  if (!payload.has_value()) return std::nullopt;
+  return std::string(*payload);
+}
+
+}  // namespace
+
+absl::Status MakeError(absl::StatusCode code, std::string_view reason, std::string_view message) {
+  absl::Status status(code, absl::string_view(message.data(), message.size()));
+  status.SetPayload(kReasonPayload, ToCord(reason));
+  return status;
+}
+
+absl::Status InvalidField(std::string_view field, std::string_view why) {
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
+                                  absl::StrFormat("%s: %s", field, why));
+  status.SetPayload(kFieldPayload, ToCord(field));
+  return status;
+}
+
+absl::Status NotServed(std::string_view field) {
+  absl::Status status = MakeError(absl::StatusCode::kUnimplemented, "NOT_SERVED",
+                                  absl::StrFormat("%s is not yet served", field));
+  status.SetPayload(kFieldPayload, ToCord(field));
+  return status;
+}
+
+std::optional<std::string> ErrorReason(const absl::Status& status) {
+  return Payload(status, kReasonPayload);
+}
+
+std::optional<std::string> ErrorField(const absl::Status& status) {
+  return Payload(status, kFieldPayload);
+}
+
+}  // namespace nacre

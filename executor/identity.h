@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace nacre {
+
+// Who is calling, however they proved it. Immutable value.
+struct Identity {
+  // As it stands in policy, audit and API: "uid:1000", "anonymous@127.0.0.1".
+  std::string name;
+  // The caller's user id, where the kernel vouched for it.
+  std::optional<uint32_t> uid;
+
+  static Identity Local(uint32_t uid) { return {"uid:" + std::to_string(uid), uid}; }
+  static Identity Anonymous(const std::string& address) { return {"anonymous@" + address, {}}; }
+};
+
+}  // namespace nacre

@@ -1,0 +1,18 @@
+#include "executor/policy.h"
+
+#include "absl/strings/str_format.h"
+#include "executor/errors.h"
+
+namespace nacre {
+
+absl::Status OwnerPolicy::CheckStart(const Identity& identity, const CommandSpec& /*spec*/) const {
+  if (!identity.uid.has_value() && allow_anonymous_) return absl::OkStatus();
+  if (identity.uid == owner_uid_ || identity.uid == 0) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kPermissionDenied, "POLICY_DENIED",
+      absl::StrFormat("%s may not start commands: rule \"owner\" allows uid:%d and root only; "
+                      "call as that user",
+                      identity.name, owner_uid_));
+}
+
+}  // namespace nacre

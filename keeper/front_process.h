@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/seqpacket.h"
+#include "base/unique_fd.h"
+
+namespace nacre::keeper {
+
+// One run of nacre-front: the process and the keeper's end of its channel. Keeper's thread only.
+class FrontProcess {
+ public:
+  // Starts `program` with the channel as its descriptor 3.
+  static absl::StatusOr<FrontProcess> Start(const std::string& program,
+                                            const std::vector<std::string>& arguments);
+
+  int pid() const { return pid_; }
+  // Readable once the process has exited.
+  int pidfd() const { return pidfd_.get(); }
+  int channel() const { return channel_.get(); }
+  int64_t started_ns() const { return started_ns_; }
+  void CloseChannel() { channel_.reset(); }
+
+  void Kill(int signal) const;
+  // Reaps the exited process and says how it ended.
+  std::string Reap();
+
+ private:
+  FrontProcess() = default;
+
+  int pid_ = -1;
+  UniqueFd pidfd_, channel_;
+  int64_t started_ns_ = 0;
+};
+
+// How long to wait before the next front: nothing after one that lived well, else doubling.
+class Backoff {
+ public:
+  // `lived_ns` is how long the last front lived.
+  int64_t NextDelayNs(int64_t lived_ns);
+
+ private:
+  int64_t delay_ns_ = 0;
+};
+
+}  // namespace nacre::keeper

@@ -1,0 +1,577 @@
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/str_format.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace nacre::keeper {
+namespace {
+
+constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kMaxSessions = 16384;
+// Bytes of news in one datagram; one session's news is a few hundred bytes.
+constexpr size_t kNewsBytes = seqpacket::kMaxDatagram / 2;
+constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
+constexpr size_t kMaxSessionRecord = 16 * 1024;
+constexpr size_t kMaxBy = 256;
+// Descriptors of a running session: three pipes and its pidfd; of the keeper itself: a few.
+constexpr size_t kFdsPerSession = 4;
+constexpr size_t kOwnFds = 32;
+// How long a front may take to leave once it has nothing left to do.
+constexpr int64_t kFrontLeaveNs = 10'000'000'000;
+constexpr uint64_t kLoggedRefusals = 20;
+
+// More starts under way than cores only wait for each other.
+int LaneCount() {
+  return static_cast<int>(std::clamp(2 * std::thread::hardware_concurrency(), 4U, 32U));
+}
+
+// The record of a big spawn: a memfd that can't change any more.
+absl::StatusOr<v1::SpawnRecord> ReadRecord(int fd) {
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  const int seals = fcntl(fd, F_GET_SEALS);
+  struct stat info;
+  if (seals < 0 || (seals & kSeals) != kSeals || fstat(fd, &info) != 0) {
+    return absl::InvalidArgumentError("a spawn record is not a sealed memfd");
+  }
+  if (static_cast<size_t>(info.st_size) > kMaxRecordBytes) {
+    return absl::InvalidArgumentError("a spawn record is too big");
+  }
+  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  v1::SpawnRecord record;
+  if (pread(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()) ||
+      !record.ParseFromString(bytes)) {
+    return absl::InvalidArgumentError("a spawn record can't be parsed");
+  }
+  return record;
+}
+
+std::string EndLine(const std::string& id, const v1::Terminated& end) {
+  return absl::StrFormat(
+      R"({"event":"end","session":"%s","cause":"%s","exit_code":%d,"signal":%d,"stdout_bytes":%d,)"
+      R"("stderr_bytes":%d,"run_ms":%d})",
+      id, v1::EndCause_Name(end.cause()).substr(sizeof("END_CAUSE_") - 1), end.exit_code(),
+      end.signal(), end.streams_size() > 0 ? end.streams(0).bytes() : 0,
+      end.streams_size() > 1 ? end.streams(1).bytes() : 0, end.run_ns() / 1'000'000);
+}
+
+std::string FailureLine(const std::string& id, const v1::SpawnFailed& failure) {
+  return absl::StrFormat(R"({"event":"end","session":"%s","cause":"NOT_STARTED","step":"%s","errno":%d})",
+                         id, v1::SpawnStep_Name(failure.step()).substr(sizeof("SPAWN_STEP_") - 1),
+                         failure.error());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Keeper>> Keeper::Create(KeeperOptions options) {
+  std::unique_ptr<Keeper> keeper(new Keeper(std::move(options)));
+  if (absl::Status status = keeper->Open(); !status.ok()) return status;
+  return keeper;
+}
+
+absl::Status Keeper::Open() {
+  rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit raised{files.rlim_max, files.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &raised);
+  // First, since it needs the low descriptors; only the loop's and standard ones exist before.
+  const int lanes = LaneCount();
+  auto spawner = Spawner::Create(lanes, files.rlim_cur, files.rlim_max);
+  if (!spawner.ok()) return spawner.status();
+  spawner_ = *std::move(spawner);
+  const size_t reserved = kOwnFds + 4 * static_cast<size_t>(lanes);
+  max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
+
+  auto lock = LockDirectory(options_.state_dir);
+  if (!lock.ok()) return lock.status();
+  lock_ = *std::move(lock);
+  auto audit = AuditLog::Open(options_.state_dir + "/audit.jsonl");
+  if (!audit.ok()) return audit.status();
+  audit_ = *std::move(audit);
+  auto user = User::Current();
+  if (!user.ok()) return user.status();
+  user_ = *std::move(user);
+  auto arena = Arena::Create(kMaxSessions);
+  if (!arena.ok()) return arena.status();
+  arena_ = *std::move(arena);
+  for (size_t i = 0; i < options_.listen.size(); ++i) {
+    auto listener = Listener::Open(absl::StrFormat("grpc-%d", i), options_.listen[i]);
+    if (!listener.ok()) return listener.status();
+    listeners_.push_back(*std::move(listener));
+  }
+  while (epoch_ == 0) {
+    if (getrandom(&epoch_, sizeof(epoch_), 0) != sizeof(epoch_)) epoch_ = 0;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  sigprocmask(SIG_BLOCK, &handled, nullptr);
+  signals_.reset(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
+  return loop_.Add(signals_.get(), EPOLLIN, this, kSignals);
+}
+
+absl::Status Keeper::Run() {
+  for (const Listener& listener : listeners_) {
+    log::Info("listening on %s", listener.address().ToString());
+    if (listener.address().kind == Address::Kind::kTcp) {
+      log::Warning("%s is plaintext: for development on this machine only",
+                   listener.address().ToString());
+    }
+  }
+  if (absl::Status status = StartFront(); !status.ok()) return status;
+  while (!Done()) {
+    loop_.RunOnce(!runnable_.empty());
+    PumpRunnable();
+    LaunchQueued();
+    FlushNews();
+    DeleteForgotten();
+  }
+  log::Info("stopped");
+  return absl::OkStatus();
+}
+
+// --- the front's life ---------------------------------------------------------------------------
+
+absl::Status Keeper::StartFront() {
+  auto front = FrontProcess::Start(options_.front, options_.front_arguments);
+  if (!front.ok()) return front.status();
+  front_ = *std::move(front);
+  front_greeted_ = false;
+  refusals_ = 0;
+  absl::Status status = loop_.Add(front_->channel(), EPOLLIN, this, kChannel);
+  status.Update(loop_.Add(front_->pidfd(), EPOLLIN, this, kFrontExit));
+  log::Info("front started, pid %d", front_->pid());
+  return status;
+}
+
+void Keeper::DropChannel() {
+  if (front_->channel() < 0) return;
+  front_->CloseChannel();
+  // Whatever it still knew of its sessions is gone with it. (A later front can't adopt them yet.)
+  if (running_ > 0) log::Warning("%d sessions lost their front and are ended", running_);
+  for (auto& [number, session] : sessions_) {
+    if (session->over()) forgotten_.push_back(number);
+    session->orphaned = true;
+    session->Discard();
+    session->End(v1::END_CAUSE_FRONT_LOST, "");
+  }
+  refused_spawns_.clear();
+  outgoing_.clear();
+}
+
+void Keeper::OnFrontExit() {
+  // What it said before it died still counts.
+  if (front_->channel() >= 0) ReceiveRequests();
+  if (front_->channel() >= 0) DropChannel();
+  const int64_t lived = MonotonicNs() - front_->started_ns();
+  loop_.Remove(front_->pidfd());
+  const std::string how = front_->Reap();
+  const int pid = front_->pid();
+  front_.reset();
+  front_kill_at_ = 0;
+  if (draining_) {
+    log::Info("front (pid %d) %s", pid, how);
+    EndSessions(v1::END_CAUSE_SHUTDOWN);
+    return;
+  }
+  const int64_t delay = backoff_.NextDelayNs(lived);
+  log::Error("front (pid %d) %s; the next one starts in %d ms", pid, how, delay / 1'000'000);
+  restart_at_ = MonotonicNs() + delay;
+  ArmTimer();
+}
+
+void Keeper::ReceiveRequests() {
+  // A bounded turn, so that a busy front does not stop the pump.
+  for (int i = 0; i < 16 && front_->channel() >= 0; ++i) {
+    auto received = seqpacket::Receive(front_->channel());
+    if (!received.ok()) {
+      if (received.status().code() != absl::StatusCode::kOutOfRange) Refuse(received.status());
+      front_->Kill(SIGKILL);  // a front without a channel is of no use
+      DropChannel();
+      return;
+    }
+    if (!received->has_value()) return;
+    Handle(**std::move(received));
+  }
+}
+
+void Keeper::Welcome(const v1::Hello& hello) {
+  log::Info("front speaks protocol %d, version %s", hello.protocol_version(), hello.version());
+  v1::KeeperMessage message;
+  v1::Welcome* welcome = message.add_events()->mutable_welcome();
+  welcome->set_protocol_version(kProtocolVersion);
+  welcome->set_epoch(epoch_);
+  welcome->set_next_session(next_session_);
+  welcome->set_uid(user_.uid);
+  welcome->set_user(user_.name);
+  welcome->set_max_sessions(kMaxSessions);
+  welcome->set_insecure_loopback(options_.insecure_loopback);
+  std::vector<int> fds = {arena_->front_output_fd(), arena_->front_input_fd()};
+  for (const Listener& listener : listeners_) {
+    v1::Listener* entry = welcome->add_listeners();
+    entry->set_name(listener.name());
+    entry->set_address(listener.address().ToString());
+    fds.push_back(listener.fd());
+  }
+  if (draining_) message.add_events()->mutable_drain();
+  if (absl::Status status =
+          seqpacket::Send(front_->channel(), message.SerializeAsString(), fds);
+      !status.ok()) {
+    log::Error("welcome: %s", std::string(status.message()));
+    front_->Kill(SIGKILL);
+    return;
+  }
+  front_greeted_ = true;
+}
+
+// One datagram at a time: what the channel had no room for is kept and goes first.
+void Keeper::FlushNews() {
+  if (!front_.has_value() || front_->channel() < 0 || !front_greeted_) return;
+  while (true) {
+    if (outgoing_.empty()) outgoing_ = TakeNews();
+    if (outgoing_.empty()) return;
+    const absl::Status status = seqpacket::Send(front_->channel(), outgoing_);
+    if (absl::IsUnavailable(status)) {
+      // A front that does not listen is not listened to either, so that nothing piles up.
+      loop_.Modify(front_->channel(), EPOLLOUT, this, kChannel);
+      return;
+    }
+    outgoing_.clear();
+    if (!status.ok()) {
+      front_->Kill(SIGKILL);
+      DropChannel();
+      return;
+    }
+  }
+}
+
+std::string Keeper::TakeNews() {
+  v1::KeeperMessage message;
+  if (std::exchange(news_drain_, false)) message.add_events()->mutable_drain();
+  size_t bytes = 0;
+  while (!refused_spawns_.empty() && bytes < kNewsBytes) {
+    bytes += refused_spawns_.back().ByteSizeLong() + 8;
+    *message.add_events()->mutable_spawn_failed() = std::move(refused_spawns_.back());
+    refused_spawns_.pop_back();
+  }
+  size_t taken = 0;
+  for (; taken < news_.size() && bytes < kNewsBytes; ++taken) {
+    Session* session = news_[taken];
+    session->queued_news = false;
+    if (session->orphaned) continue;
+    const int before = message.events_size();
+    session->TakeNews(&message);
+    for (int i = before; i < message.events_size(); ++i) {
+      bytes += message.events(i).ByteSizeLong() + 8;
+    }
+  }
+  news_.erase(news_.begin(), news_.begin() + static_cast<ptrdiff_t>(taken));
+  return message.SerializeAsString();
+}
+
+// --- the front's requests -----------------------------------------------------------------------
+
+void Keeper::Refuse(const absl::Status& status) {
+  if (++refusals_ <= kLoggedRefusals) {
+    log::Error("refused a front's message: %s", std::string(status.message()));
+  } else if (refusals_ % 1000 == 0) {
+    log::Error("refused %d messages of this front", refusals_);
+  }
+}
+
+void Keeper::Handle(seqpacket::Datagram datagram) {
+  v1::FrontMessage message;
+  const UniqueFd* record_fd = nullptr;
+  absl::Status status;
+  if (!message.ParseFromString(datagram.bytes)) {
+    status = absl::InvalidArgumentError("bytes that are no FrontMessage");
+  } else if (!front_greeted_ &&
+             (message.requests_size() == 0 || !message.requests(0).has_hello())) {
+    status = absl::InvalidArgumentError("the first request is not hello");
+  }
+  if (!status.ok()) {
+    Refuse(status);
+    front_->Kill(SIGKILL);  // no front of ours says such things
+    DropChannel();
+    return;
+  }
+  if (datagram.fds.size() == 1 && message.requests_size() == 1) record_fd = &datagram.fds[0];
+  if (!datagram.fds.empty() && record_fd == nullptr) {
+    Refuse(absl::InvalidArgumentError("descriptors that nothing asked for"));
+  }
+  for (const v1::FrontRequest& request : message.requests()) {
+    if (absl::Status result = HandleRequest(request, record_fd); !result.ok()) Refuse(result);
+    if (!front_.has_value() || front_->channel() < 0) return;
+  }
+}
+
+absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd) {
+  const auto find = [&](uint64_t number) -> absl::StatusOr<Session*> {
+    const auto it = sessions_.find(number);
+    if (it != sessions_.end() && !it->second->orphaned) return it->second.get();
+    return absl::NotFoundError(absl::StrFormat("session %d is not this front's", number));
+  };
+  switch (request.request_case()) {
+    case v1::FrontRequest::kHello:
+      if (front_greeted_) return absl::InvalidArgumentError("a second hello");
+      if (request.hello().protocol_version() != kProtocolVersion) {
+        front_->Kill(SIGKILL);
+        return absl::InvalidArgumentError(absl::StrFormat(
+            "the front speaks protocol %d, not %d", request.hello().protocol_version(),
+            kProtocolVersion));
+      }
+      Welcome(request.hello());
+      return absl::OkStatus();
+    case v1::FrontRequest::kReady:
+      log::Info("front serves");
+      return absl::OkStatus();
+    case v1::FrontRequest::kSpawn:
+      return HandleSpawn(request.spawn(), record_fd);
+    case v1::FrontRequest::kRelease: {
+      auto session = find(request.release().session());
+      if (!session.ok()) return session.status();
+      (*session)->Release(request.release().position(), request.release().seen(),
+                          request.release().consumed_seen());
+      return absl::OkStatus();
+    }
+    case v1::FrontRequest::kInput: {
+      auto session = find(request.input().session());
+      if (!session.ok()) return session.status();
+      return (*session)->ProduceInput(request.input().produced(), request.input().eof());
+    }
+    case v1::FrontRequest::kSignal: {
+      auto session = find(request.signal().session());
+      if (!session.ok()) return session.status();
+      return (*session)->SendSignal(static_cast<int>(request.signal().number()));
+    }
+    case v1::FrontRequest::kEnd: {
+      auto session = find(request.end().session());
+      if (!session.ok()) return session.status();
+      if (request.end().by().size() > kMaxBy || (request.end().cause() != v1::END_CAUSE_CANCELLED &&
+                                                 request.end().cause() != v1::END_CAUSE_DISCONNECTED)) {
+        return absl::InvalidArgumentError("end: cause or name out of bounds");
+      }
+      (*session)->End(request.end().cause(), request.end().by());
+      return absl::OkStatus();
+    }
+    case v1::FrontRequest::kForget: {
+      auto session = find(request.forget().session());
+      if (!session.ok()) return session.status();
+      if (!(*session)->over()) return absl::FailedPreconditionError("forget: it still runs");
+      forgotten_.push_back(request.forget().session());
+      return absl::OkStatus();
+    }
+    case v1::FrontRequest::kAudit:
+      return audit_->Append(request.audit().line());
+    case v1::FrontRequest::kUpdate:
+    case v1::FrontRequest::REQUEST_NOT_SET:
+      break;
+  }
+  return absl::UnimplementedError("a request that this keeper does not serve");
+}
+
+void Keeper::RefuseSpawn(uint64_t number, v1::SpawnStep step, std::string detail) {
+  v1::SpawnFailed& failure = refused_spawns_.emplace_back();
+  failure.set_session(number);
+  failure.set_step(step);
+  failure.set_detail(std::move(detail));
+}
+
+absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd) {
+  if (spawn.session() < next_session_) {
+    return absl::InvalidArgumentError(absl::StrFormat("session number %d again", spawn.session()));
+  }
+  next_session_ = spawn.session() + 1;
+  absl::StatusOr<v1::SpawnRecord> record = spawn.record();
+  if (!spawn.has_record()) {
+    record = record_fd != nullptr ? ReadRecord(record_fd->get())
+                                  : absl::InvalidArgumentError("a spawn without a record");
+  }
+  absl::Status status = record.status();
+  if (status.ok()) status = StartSession(spawn.session(), *std::move(record));
+  if (absl::IsInvalidArgument(status)) {
+    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_REQUEST, std::string(status.message()));
+  } else if (absl::IsResourceExhausted(status)) {
+    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_RESOURCES, std::string(status.message()));
+  } else if (!status.ok()) {
+    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_AUDIT, std::string(status.message()));
+    log::Error("no command is started: %s", std::string(status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
+  if (record.ring_bytes() == 0) record.set_ring_bytes(kDefaultRingBytes);
+  if (record.ring_bytes() > kMaxRingBytes || record.ring_bytes() % 4096 != 0) {
+    return absl::InvalidArgumentError("ring_bytes out of bounds");
+  }
+  if (record.session_record().size() > kMaxSessionRecord) {
+    return absl::InvalidArgumentError("session_record is too big");
+  }
+  const std::string id = absl::StrFormat("%08x-%d", epoch_, number);
+  auto plan = PlanChild(record, user_, id);
+  if (!plan.ok()) return plan.status();
+  if (running_ >= max_running_) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("open files: %d sessions run, no more fit the limit", running_));
+  }
+  if (draining_) return absl::ResourceExhaustedError("the node is shutting down");
+  const int64_t slot = arena_->Take();
+  if (slot < 0) return absl::ResourceExhaustedError("sessions: every slot is taken");
+  if (absl::Status status = audit_->Append(record.audit_intent()); !status.ok()) {
+    arena_->Return(static_cast<uint32_t>(slot), 0);
+    return absl::InternalError(status.message());
+  }
+  ++running_;
+  auto session = std::make_unique<Session>(*this, number, id, static_cast<uint32_t>(slot),
+                                           *std::move(plan), record);
+  queued_.push_back(session.get());
+  sessions_.emplace(number, std::move(session));
+  LaunchQueued();
+  return absl::OkStatus();
+}
+
+// --- sessions -----------------------------------------------------------------------------------
+
+void Keeper::LaunchQueued() {
+  while (!queued_.empty() && spawner_->HasLane()) {
+    Session* session = queued_.front();
+    queued_.pop_front();
+    if (!session->over()) session->Launch();
+  }
+}
+
+void Keeper::OnNews(Session* session) {
+  if (!std::exchange(session->queued_news, true)) news_.push_back(session);
+}
+
+void Keeper::OnRunnable(Session* session) {
+  if (!std::exchange(session->queued_runnable, true)) runnable_.push_back(session);
+}
+
+void Keeper::PumpRunnable() {
+  std::vector<Session*> turn;
+  turn.swap(runnable_);
+  for (Session* session : turn) {
+    session->queued_runnable = false;
+    if (session->Turn()) OnRunnable(session);
+  }
+}
+
+void Keeper::OnEnd(Session* session) {
+  --running_;
+  const std::string line = session->state() == Session::State::kEnded
+                               ? EndLine(session->id(), session->termination())
+                               : FailureLine(session->id(), session->failure());
+  if (absl::Status status = audit_->Append(line); !status.ok()) {
+    log::Error("%s: %s", session->id(), std::string(status.message()));
+  }
+  if (session->orphaned) forgotten_.push_back(session->number());
+}
+
+void Keeper::DeleteForgotten() {
+  for (const uint64_t number : std::exchange(forgotten_, {})) {
+    const auto it = sessions_.find(number);
+    if (it == sessions_.end()) continue;
+    Session* session = it->second.get();
+    if (session->queued_news) std::erase(news_, session);
+    if (session->queued_runnable) std::erase(runnable_, session);
+    std::erase(queued_, session);
+    arena_->Return(session->slot(), session->dirty_bytes());
+    sessions_.erase(it);
+  }
+}
+
+// --- signals and shutting down ------------------------------------------------------------------
+
+void Keeper::OnEvent(uint32_t tag, uint32_t events) {
+  switch (tag) {
+    case kSignals:
+      OnSignal();
+      break;
+    case kChannel:
+      if (!front_.has_value() || front_->channel() < 0) break;
+      if ((events & EPOLLOUT) != 0) loop_.Modify(front_->channel(), EPOLLIN, this, kChannel);
+      ReceiveRequests();
+      break;
+    case kFrontExit:
+      if (front_.has_value()) OnFrontExit();
+      break;
+  }
+}
+
+void Keeper::OnSignal() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGHUP) {
+      auto user = User::Current();
+      if (user.ok()) user_ = *std::move(user);
+      log::Info("SIGHUP: user names looked up again");
+    } else {
+      BeginDrain();
+    }
+  }
+}
+
+void Keeper::BeginDrain() {
+  if (draining_) {
+    EndSessions(v1::END_CAUSE_SHUTDOWN);
+    return;
+  }
+  draining_ = true;
+  news_drain_ = true;
+  restart_at_ = 0;
+  drain_deadline_ = MonotonicNs() + options_.drain_timeout_ns;
+  log::Info("draining: %d sessions have %d s to end; another signal ends them now", running_,
+            options_.drain_timeout_ns / 1'000'000'000);
+  ArmTimer();
+}
+
+void Keeper::EndSessions(v1::EndCause cause) {
+  drain_deadline_ = 0;
+  for (auto& [number, session] : sessions_) session->End(cause, "");
+  if (front_.has_value()) front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
+  ArmTimer();
+}
+
+void Keeper::OnTimer() {
+  armed_timer_ = 0;
+  const int64_t now = MonotonicNs();
+  if (restart_at_ != 0 && now >= restart_at_) {
+    restart_at_ = 0;
+    if (absl::Status status = StartFront(); !status.ok()) {
+      log::Error("front: %s", std::string(status.message()));
+      restart_at_ = now + backoff_.NextDelayNs(0);
+    }
+  }
+  if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions(v1::END_CAUSE_SHUTDOWN);
+  if (front_kill_at_ != 0 && now >= front_kill_at_) {
+    front_kill_at_ = running_ > 0 ? now + kFrontLeaveNs : 0;
+    if (running_ == 0 && front_.has_value()) front_->Kill(SIGKILL);
+  }
+  ArmTimer();
+}
+
+void Keeper::ArmTimer() {
+  int64_t next = 0;
+  for (int64_t deadline : {drain_deadline_, restart_at_, front_kill_at_}) {
+    if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
+  }
+  loop_.SetTimer(this, &armed_timer_, next);
+}
+
+}  // namespace nacre::keeper

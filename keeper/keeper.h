@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/seqpacket.h"
+#include "base/unique_fd.h"
+#include "keeper/arena.h"
+#include "keeper/audit_log.h"
+#include "keeper/front_process.h"
+#include "keeper/listeners.h"
+#include "keeper/loop.h"
+#include "keeper/plan.h"
+#include "keeper/session.h"
+#include "keeper/spawner.h"
+
+namespace nacre::keeper {
+
+struct KeeperOptions {
+  std::vector<Address> listen;
+  std::string state_dir;
+  // Path of nacre-front.
+  std::string front;
+  // Passed on to the front.
+  std::vector<std::string> front_arguments;
+  bool insecure_loopback = false;
+  // How long SIGTERM lets sessions run on.
+  int64_t drain_timeout_ns = 0;
+};
+
+// Owns the children and their bytes, the listening sockets, the audit and the front. One thread:
+// everything happens inside Run.
+class Keeper : public SessionHost, public EventHandler {
+ public:
+  // Takes the state directory and the addresses; an error says which and why.
+  static absl::StatusOr<std::unique_ptr<Keeper>> Create(KeeperOptions options);
+
+  // Serves until SIGTERM or SIGINT have been obeyed. An error: the first front can't be started.
+  absl::Status Run();
+
+  Loop& loop() override { return loop_; }
+  Spawner& spawner() override { return *spawner_; }
+  Arena& arena() override { return *arena_; }
+  void OnNews(Session* session) override;
+  void OnRunnable(Session* session) override;
+  void OnEnd(Session* session) override;
+
+  void OnEvent(uint32_t tag, uint32_t events) override;
+  void OnTimer() override;
+
+ private:
+  enum Tag : uint32_t { kSignals, kChannel, kFrontExit };
+
+  explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
+
+  absl::Status Open();
+
+  // The front's life.
+  absl::Status StartFront();
+  void OnFrontExit();
+  void DropChannel();
+  void ReceiveRequests();
+  void FlushNews();
+  std::string TakeNews();
+  void Welcome(const v1::Hello& hello);
+
+  // The front's requests.
+  void Handle(seqpacket::Datagram datagram);
+  absl::Status HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd);
+  absl::Status HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd);
+  absl::Status StartSession(uint64_t number, v1::SpawnRecord record);
+  void RefuseSpawn(uint64_t number, v1::SpawnStep step, std::string detail);
+  void Refuse(const absl::Status& status);
+
+  void PumpRunnable();
+  void LaunchQueued();
+  void DeleteForgotten();
+
+  // Shutting down.
+  void OnSignal();
+  void BeginDrain();
+  void EndSessions(v1::EndCause cause);
+  bool Done() const { return draining_ && !front_.has_value() && sessions_.empty(); }
+  void ArmTimer();
+
+  const KeeperOptions options_;
+  Loop loop_;
+  std::unique_ptr<Spawner> spawner_;
+  std::unique_ptr<Arena> arena_;
+  std::unique_ptr<AuditLog> audit_;
+  UniqueFd lock_, signals_;
+  std::vector<Listener> listeners_;
+  User user_;
+  uint32_t epoch_ = 0;
+  size_t max_running_ = 0;
+
+  std::optional<FrontProcess> front_;
+  Backoff backoff_;
+  bool front_greeted_ = false;
+  // A datagram that the channel had no room for.
+  std::string outgoing_;
+  uint64_t refusals_ = 0;
+
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  uint64_t next_session_ = 1;
+  size_t running_ = 0;
+  std::deque<Session*> queued_;
+  std::vector<Session*> runnable_, news_;
+  // Spawns that failed before there was a session.
+  std::vector<v1::SpawnFailed> refused_spawns_;
+  std::vector<uint64_t> forgotten_;
+
+  bool draining_ = false, news_drain_ = false;
+  // Deadlines on CLOCK_MONOTONIC; 0: none.
+  int64_t drain_deadline_ = 0, restart_at_ = 0, front_kill_at_ = 0;
+  int64_t armed_timer_ = 0;
+};
+
+}  // namespace nacre::keeper

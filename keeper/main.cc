@@ -1,0 +1,132 @@
+// nacred: parses the command line and runs the keeper.
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/log.h"
+#include "keeper/keeper.h"
+
+namespace nacre::keeper {
+namespace {
+
+constexpr char kExamples[] = R"(
+Examples:
+  nacred                                          serve this user on a Unix socket
+  nacred --listen unix:/tmp/n/s --state-dir /tmp/n/state
+  nacred --listen 127.0.0.1:7070 --insecure-loopback
+
+Signals: SIGTERM and SIGINT drain (twice: end all sessions now), SIGHUP looks user names up again.)";
+
+std::string FromEnvironment(const char* name) {
+  const char* value = getenv(name);
+  return value != nullptr ? value : "";
+}
+
+std::string DefaultSocket() {
+  const std::string runtime = FromEnvironment("XDG_RUNTIME_DIR");
+  return (runtime.empty() ? "/run" : runtime) + "/nacre/nacred.sock";
+}
+
+std::string DefaultStateDir() {
+  if (getuid() == 0) return "/var/lib/nacre";
+  const std::string state = FromEnvironment("XDG_STATE_HOME");
+  return (state.empty() ? FromEnvironment("HOME") + "/.local/state" : state) + "/nacre";
+}
+
+std::string DefaultFront() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return self.parent_path() / "nacre-front";
+}
+
+absl::StatusOr<std::vector<Address>> ParseAddresses(const std::vector<std::string>& texts,
+                                                    bool insecure_loopback) {
+  std::vector<Address> addresses;
+  for (const std::string& text : texts) {
+    auto address = Address::Parse(text);
+    if (!address.ok()) return address.status();
+    if (address->kind == Address::Kind::kTcp && !address->IsLoopback()) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "--listen %s: TCP beyond loopback needs TLS, which is not yet served", text));
+    }
+    if (address->kind == Address::Kind::kTcp && !insecure_loopback) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "--listen %s: plaintext TCP needs --insecure-loopback (every local user can then run "
+          "commands as you)",
+          text));
+    }
+    addresses.push_back(*std::move(address));
+  }
+  return addresses;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Nacre's daemon: runs commands for local and remote callers.", "nacred");
+  app.footer(kExamples);
+  app.set_version_flag("--version", "nacred " NACRE_VERSION);
+  std::vector<std::string> listen = {"unix:" + DefaultSocket()};
+  KeeperOptions options{.listen = {}, .state_dir = DefaultStateDir(), .front = DefaultFront()};
+  std::string drain_timeout = "30s";
+  std::string log_level = "info";
+  app.add_option("--listen", listen, "Address to serve: unix:PATH or HOST:PORT (repeatable)")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  app.add_option("--state-dir", options.state_dir, "Directory of the audit and the lock")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_flag("--insecure-loopback", options.insecure_loopback,
+               "Allow plaintext TCP on loopback, for development");
+  app.add_option("--drain-timeout", drain_timeout, "How long SIGTERM lets sessions run on")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--front", options.front, "Path of nacre-front")
+      ->type_name("FILE")
+      ->capture_default_str();
+  app.add_option("--log-level", log_level, "Lines to log")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+
+  const std::map<std::string, log::Level> levels = {{"debug", log::Level::kDebug},
+                                                    {"info", log::Level::kInfo},
+                                                    {"warning", log::Level::kWarning},
+                                                    {"error", log::Level::kError}};
+  log::Init("nacred", levels.at(log_level));
+  options.front_arguments = {"--log-level", log_level};
+  absl::Duration drain;
+  if (!absl::ParseDuration(drain_timeout, &drain) || drain < absl::ZeroDuration()) {
+    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration such as 30s\n", drain_timeout);
+    return 2;
+  }
+  options.drain_timeout_ns = absl::ToInt64Nanoseconds(drain);
+  auto addresses = ParseAddresses(listen, options.insecure_loopback);
+  if (!addresses.ok()) {
+    absl::FPrintF(stderr, "nacred: %s\n", std::string(addresses.status().message()));
+    return 2;
+  }
+  options.listen = *std::move(addresses);
+  auto keeper = Keeper::Create(std::move(options));
+  const absl::Status status = keeper.ok() ? (*keeper)->Run() : keeper.status();
+  if (!status.ok()) {
+    absl::FPrintF(stderr, "nacred: %s\n", std::string(status.message()));
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace nacre::keeper
+
+int main(int argc, char** argv) { return nacre::keeper::Main(argc, argv); }

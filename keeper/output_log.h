@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sys/uio.h>
+#include <xxhash.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "keeper/arena.h"
+
+namespace nacre::keeper {
+
+// Writes one session's output log: bytes into the ring of their stream, their order into the index,
+// then the new total. Keeper's thread only; fronts read concurrently (base/ring_layout.h).
+class OutputLog {
+ public:
+  OutputLog(const Arena& arena, uint32_t slot, size_t ring_bytes);
+
+  enum class Pull {
+    kData,   // bytes were taken; there may be more
+    kEmpty,  // nothing there now
+    kEnd,    // every writer has closed it
+    kFull,   // no room until something is released
+  };
+
+  // Takes up to `limit` bytes from a non-blocking descriptor into the log.
+  Pull PullFrom(int fd, uint32_t stream, size_t limit);
+
+  // Positions before `position` may be overwritten. Clamped to the total; never goes back.
+  void Release(uint64_t position);
+
+  // From now on nobody reads: everything counts as released at once.
+  void Discard();
+
+  bool HasRoom(uint32_t stream) const;
+  uint64_t total() const { return total_; }
+  uint64_t bytes(uint32_t stream) const { return streams_[stream].produced; }
+  // XXH3-128 of all bytes of the stream, canonical form.
+  std::string Digest(uint32_t stream) const;
+
+ private:
+  struct Stream {
+    char* ring = nullptr;
+    uint64_t produced = 0;
+    uint64_t released = 0;
+    std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash{nullptr, &XXH3_freeState};
+  };
+
+  size_t Free(uint32_t stream) const {
+    return ring_bytes_ - (streams_[stream].produced - streams_[stream].released);
+  }
+  void Append(uint32_t stream, uint64_t bytes);
+  std::atomic<uint64_t>& Entry(uint64_t index) const { return order_[index % kOrderEntries]; }
+
+  SlotHeader& header_;
+  std::atomic<uint64_t>* const order_;
+  const size_t ring_bytes_;
+  std::array<Stream, kStreams> streams_;
+  uint64_t total_ = 0;
+  uint64_t released_ = 0;
+  uint64_t order_count_ = 0;
+  // Oldest order entry with bytes not released.
+  uint64_t order_tail_ = 0;
+  bool discard_ = false;
+};
+
+}  // namespace nacre::keeper

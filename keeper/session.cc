@@ -1,0 +1,415 @@
+#include "keeper/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "base/clock.h"
+
+namespace nacre::keeper {
+namespace {
+
+constexpr size_t kTurnBytes = 64 * 1024;
+// How long, in all, an ended leader's session waits on an empty pipe that others hold open.
+constexpr int64_t kHoldNs = 1'000'000'000;
+// Input that the front has not heard of is reported in steps of this size, or when all is consumed.
+constexpr uint64_t kInputStep = 64 * 1024;
+
+constexpr int kDefaultFirstSignal = SIGTERM;
+constexpr int kDefaultLastSignal = SIGKILL;
+constexpr int64_t kDefaultGraceNs = 5'000'000'000;
+
+int SignalOr(uint32_t number, int otherwise) {
+  return number >= 1 && number <= 64 ? static_cast<int>(number) : otherwise;
+}
+
+int64_t ToNs(const timeval& time) { return time.tv_sec * 1'000'000'000LL + time.tv_usec * 1000LL; }
+
+// A pipe whose keeper's end does not block.
+absl::Status OpenPipe(int keeper_end, UniqueFd* keeper, UniqueFd* child) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  keeper->reset(ends[keeper_end]);
+  child->reset(ends[1 - keeper_end]);
+  if (fcntl(keeper->get(), F_SETFL, O_NONBLOCK) != 0) return absl::ErrnoToStatus(errno, "fcntl");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
+                 const v1::SpawnRecord& record)
+    : host_(host),
+      number_(number),
+      id_(std::move(id)),
+      slot_(slot),
+      plan_(std::move(plan)),
+      has_input_(record.input()),
+      merge_stderr_(record.merge_stderr()),
+      wait_for_eof_(record.wait_for_eof()),
+      timeout_ns_(static_cast<int64_t>(record.timeout_ns())),
+      first_signal_(SignalOr(record.ladder().first_signal(), kDefaultFirstSignal)),
+      last_signal_(SignalOr(record.ladder().last_signal(), kDefaultLastSignal)),
+      grace_ns_(record.has_ladder() ? static_cast<int64_t>(record.ladder().grace_ns())
+                                    : kDefaultGraceNs),
+      log_(host.arena(), slot, record.ring_bytes()),
+      ring_bytes_(record.ring_bytes()) {}
+
+absl::Status Session::OpenPipes(UniqueFd ends[3]) {
+  if (has_input_) {
+    if (absl::Status status = OpenPipe(1, &input_, &ends[0]); !status.ok()) return status;
+  } else {
+    ends[0].reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!ends[0].valid()) return absl::ErrnoToStatus(errno, "/dev/null");
+  }
+  if (absl::Status status = OpenPipe(0, &pipes_[kStdout].fd, &ends[1]); !status.ok()) return status;
+  if (merge_stderr_) return absl::OkStatus();
+  return OpenPipe(0, &pipes_[kStderr].fd, &ends[2]);
+}
+
+void Session::Launch() {
+  UniqueFd ends[3];
+  if (absl::Status status = OpenPipes(ends); !status.ok()) {
+    Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(status.message()));
+    return;
+  }
+  const int error_end = merge_stderr_ ? ends[1].get() : ends[2].get();
+  auto child = host_.spawner().Start(std::move(plan_), ends[0].get(), ends[1].get(), error_end);
+  if (!child.ok()) {
+    Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(child.status().message()));
+    return;
+  }
+  start_unix_ns_ = WallNs();
+  start_ns_ = MonotonicNs();
+  child_ = *std::move(child);
+  state_ = State::kStarting;
+  if (absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
+      !status.ok()) {
+    // No memory to watch it: end it and wait; the report pipe then reads as end of file.
+    kill(child_.pid, SIGKILL);
+    OnReport();
+  }
+}
+
+void Session::OnReport() {
+  ChildFailure failure;
+  const ssize_t got = read(child_.report.get(), &failure, sizeof(failure));
+  child_.report.reset();
+  // A child that failed is on its last instruction, and on the lane's stack until it is gone.
+  if (got != 0) waitpid(child_.pid, nullptr, 0);
+  host_.spawner().Release(child_.lane);
+  if (got == 0) {
+    OnRunning();
+    return;
+  }
+  if (got == sizeof(failure)) {
+    Fail(static_cast<v1::SpawnStep>(failure.step), failure.error, "");
+  } else {
+    Fail(v1::SPAWN_STEP_SETUP, EIO, "the child's report was torn");
+  }
+}
+
+void Session::OnRunning() {
+  state_ = State::kRunning;
+  MarkNews(&news_spawned_);
+  // A leader that is gone already is seen by the first wait on its pidfd.
+  absl::Status status = host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader);
+  for (uint32_t stream = 0; stream < kStreams; ++stream) {
+    if (!pipes_[stream].fd.valid()) continue;
+    status.Update(host_.loop().Add(pipes_[stream].fd.get(), EPOLLIN | EPOLLET, this,
+                                   kStdoutPipe + stream));
+  }
+  if (input_.valid()) {
+    status.Update(host_.loop().Add(input_.get(), EPOLLOUT | EPOLLET, this, kStdinPipe));
+  }
+  if (!status.ok()) kill(child_.pid, SIGKILL);
+  if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
+  if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) StartLadder();
+  ArmTimer();
+}
+
+void Session::Fail(v1::SpawnStep step, int error, std::string detail) {
+  state_ = State::kFailed;
+  for (Pipe& pipe : pipes_) pipe.fd.reset();
+  input_.reset();
+  child_.pidfd.reset();
+  failure_.set_session(number_);
+  failure_.set_step(step);
+  failure_.set_error(static_cast<uint32_t>(error));
+  failure_.set_detail(std::move(detail));
+  MarkNews(&news_failed_);
+  host_.OnEnd(this);
+}
+
+void Session::OnEvent(uint32_t tag, uint32_t /*events*/) {
+  if (over()) return;
+  switch (tag) {
+    case kReport:
+      OnReport();
+      break;
+    case kLeader:
+      OnLeaderExit();
+      break;
+    case kStdoutPipe:
+    case kStderrPipe:
+      pipes_[tag - kStdoutPipe].readable = true;
+      host_.OnRunnable(this);
+      break;
+    case kStdinPipe:
+      PumpInput();
+      break;
+  }
+}
+
+bool Session::Turn() {
+  if (over()) return false;
+  bool more = false;
+  for (uint32_t stream = 0; stream < kStreams; ++stream) {
+    Pipe& pipe = pipes_[stream];
+    if (!pipe.readable || !pipe.fd.valid()) continue;
+    switch (log_.PullFrom(pipe.fd.get(), stream, kTurnBytes)) {
+      case OutputLog::Pull::kData:
+        more = true;
+        break;
+      case OutputLog::Pull::kEmpty:
+        pipe.readable = false;
+        break;
+      case OutputLog::Pull::kEnd:
+        pipe.complete = true;
+        pipe.fd.reset();
+        break;
+      case OutputLog::Pull::kFull:
+        break;
+    }
+  }
+  NoteProgress();
+  MaybeFinish();
+  return more && !over();
+}
+
+void Session::Release(uint64_t position, uint64_t seen, uint64_t consumed_seen) {
+  log_.Release(position);
+  front_seen_ = seen;
+  front_consumed_seen_ = consumed_seen;
+  progress_sent_ = false;
+  if (over()) return;
+  NoteProgress();
+  for (const Pipe& pipe : pipes_) {
+    if (pipe.readable && pipe.fd.valid()) host_.OnRunnable(this);
+  }
+}
+
+void Session::Discard() {
+  log_.Discard();
+  if (!over()) host_.OnRunnable(this);
+}
+
+absl::Status Session::ProduceInput(uint64_t produced, bool eof) {
+  if (!has_input_) return absl::InvalidArgumentError("the session has no input");
+  if (produced < input_produced_ || produced - input_consumed_ > kInputRingBytes ||
+      (input_eof_ && produced != input_produced_)) {
+    return absl::InvalidArgumentError("input beyond its ring or its end");
+  }
+  input_produced_ = produced;
+  input_eof_ = input_eof_ || eof;
+  if (state_ == State::kRunning || state_ == State::kExited) PumpInput();
+  return absl::OkStatus();
+}
+
+void Session::PumpInput() {
+  while (input_.valid() && input_consumed_ < input_produced_) {
+    const size_t offset = input_consumed_ % kInputRingBytes;
+    const size_t bytes =
+        std::min<uint64_t>(input_produced_ - input_consumed_, kInputRingBytes - offset);
+    const ssize_t written = write(input_.get(), host_.arena().input(slot_) + offset, bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) break;
+    if (written < 0) {
+      input_.reset();  // the command has closed its input: what follows goes nowhere
+      break;
+    }
+    input_consumed_ += static_cast<uint64_t>(written);
+  }
+  if (!input_.valid()) input_consumed_ = input_produced_;
+  host_.arena().header(slot_).consumed.store(input_consumed_, std::memory_order_release);
+  if (input_eof_ && input_consumed_ == input_produced_) input_.reset();
+  NoteProgress();
+}
+
+absl::Status Session::SendSignal(int number) {
+  if (number < 1 || number > 64) return absl::InvalidArgumentError("no such signal");
+  if (state_ != State::kRunning && state_ != State::kExited) {
+    return absl::FailedPreconditionError("the command does not run");
+  }
+  Kill(number);
+  return absl::OkStatus();
+}
+
+void Session::Kill(int signal) { kill(-child_.pid, signal); }
+
+void Session::End(v1::EndCause cause, const std::string& by) {
+  if (over() || end_cause_ != v1::END_CAUSE_UNSPECIFIED) return;
+  end_cause_ = cause;
+  end_by_ = by;
+  if (state_ == State::kRunning || state_ == State::kExited) {
+    StartLadder();
+    MaybeFinish();
+  } else if (state_ == State::kQueued) {
+    Fail(v1::SPAWN_STEP_SHUTDOWN, 0, "ended before it was started");
+  }
+}
+
+void Session::StartLadder() {
+  timeout_deadline_ = 0;
+  Kill(first_signal_);
+  if (first_signal_ != SIGKILL) Kill(SIGCONT);  // a stopped command must be able to obey
+  ladder_deadline_ = MonotonicNs() + grace_ns_;
+  ArmTimer();
+}
+
+void Session::OnTimer() {
+  armed_timer_ = 0;
+  if (over()) return;
+  const int64_t now = MonotonicNs();
+  if (timeout_deadline_ != 0 && now >= timeout_deadline_) End(v1::END_CAUSE_TIMED_OUT, "");
+  if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
+    ladder_deadline_ = 0;
+    Kill(last_signal_);
+  }
+  if (!over()) MaybeFinish();
+  if (!over()) ArmTimer();
+}
+
+void Session::ArmTimer() {
+  int64_t next = 0;
+  for (int64_t deadline : {timeout_deadline_, ladder_deadline_, hold_deadline_}) {
+    if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
+  }
+  host_.loop().SetTimer(this, &armed_timer_, next);
+}
+
+void Session::OnLeaderExit() {
+  state_ = State::kExited;
+  timeout_deadline_ = 0;
+  // What it wrote last may still be in a pipe whose event is yet to come: a turn looks.
+  for (Pipe& pipe : pipes_) pipe.readable = pipe.fd.valid();
+  host_.OnRunnable(this);
+}
+
+bool Session::OutputOpen() const {
+  return pipes_[kStdout].fd.valid() || pipes_[kStderr].fd.valid();
+}
+
+// Whether every open pipe is empty, so that the wait is for whoever holds it and not for a reader.
+bool Session::OutputWaiting() const {
+  return std::none_of(pipes_.begin(), pipes_.end(),
+                      [](const Pipe& pipe) { return pipe.fd.valid() && pipe.readable; });
+}
+
+void Session::UpdateHold() {
+  const int64_t now = MonotonicNs();
+  const bool ladder_runs = ladder_deadline_ != 0;
+  const bool counts =
+      OutputWaiting() && !ladder_runs && (!wait_for_eof_ || end_cause_ != v1::END_CAUSE_UNSPECIFIED);
+  if (hold_since_ != 0) hold_used_ns_ += now - hold_since_;
+  hold_since_ = counts ? now : 0;
+  hold_deadline_ = counts ? now + std::max<int64_t>(0, kHoldNs - hold_used_ns_) : 0;
+  held_open_ = counts && hold_used_ns_ >= kHoldNs;
+}
+
+void Session::MaybeFinish() {
+  if (state_ != State::kExited) return;
+  if (OutputOpen()) {
+    UpdateHold();
+    if (!held_open_) {
+      ArmTimer();
+      return;
+    }
+  }
+  Finish();
+}
+
+void Session::Finish() {
+  // Whoever is left of a group that had to go, goes with its leader.
+  if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) Kill(last_signal_);
+  int status = 0;
+  rusage usage{};
+  wait4(child_.pid, &status, 0, &usage);
+  state_ = State::kEnded;
+  host_.loop().SetTimer(this, &armed_timer_, 0);
+  RecordEnd(status, usage);
+  for (Pipe& pipe : pipes_) pipe.fd.reset();
+  input_.reset();
+  child_.pidfd.reset();
+  MarkNews(&news_ended_);
+  host_.OnEnd(this);
+}
+
+void Session::RecordEnd(int status, const rusage& usage) {
+  v1::Terminated& end = termination_;
+  end.set_session(number_);
+  if (WIFSIGNALED(status)) {
+    end.set_signal(WTERMSIG(status));
+    end.set_core_dumped(WCOREDUMP(status));
+    end.set_cause(v1::END_CAUSE_SIGNALED);
+  } else {
+    end.set_exit_code(WEXITSTATUS(status));
+    end.set_cause(v1::END_CAUSE_EXITED);
+  }
+  if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) end.set_cause(end_cause_);
+  end.set_by(end_by_);
+  end.set_start_unix_ns(start_unix_ns_);
+  end.set_end_unix_ns(WallNs());
+  end.set_run_ns(MonotonicNs() - start_ns_);
+  end.set_user_ns(ToNs(usage.ru_utime));
+  end.set_system_ns(ToNs(usage.ru_stime));
+  end.set_max_rss_bytes(static_cast<uint64_t>(usage.ru_maxrss) * 1024);
+  bool complete = true;
+  for (uint32_t stream = 0; stream < (merge_stderr_ ? 1U : kStreams); ++stream) {
+    v1::StreamTotal* total = end.add_streams();
+    total->set_bytes(log_.bytes(stream));
+    total->set_xxh3_128(log_.Digest(stream));
+    complete = complete && pipes_[stream].complete;
+  }
+  end.set_output_complete(complete);
+  end.set_output_held_open(held_open_);
+}
+
+void Session::NoteProgress() {
+  if (progress_sent_ || over()) return;
+  const uint64_t unheard = input_consumed_ - front_consumed_seen_;
+  const bool input_news =
+      unheard >= kInputStep || (unheard > 0 && input_consumed_ == input_produced_);
+  if (log_.total() > front_seen_ || input_news) MarkNews(&news_progress_);
+}
+
+void Session::MarkNews(bool* flag) {
+  *flag = true;
+  host_.OnNews(this);
+}
+
+void Session::TakeNews(v1::KeeperMessage* message) {
+  if (std::exchange(news_spawned_, false)) {
+    v1::Spawned* spawned = message->add_events()->mutable_spawned();
+    spawned->set_session(number_);
+    spawned->set_slot(slot_);
+    spawned->set_ring_bytes(ring_bytes_);
+    spawned->set_pid(static_cast<uint32_t>(child_.pid));
+    spawned->set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
+  }
+  if (std::exchange(news_progress_, false) && !over() && !progress_sent_) {
+    message->add_events()->mutable_progress()->set_session(number_);
+    progress_sent_ = true;
+  }
+  if (std::exchange(news_failed_, false)) *message->add_events()->mutable_spawn_failed() = failure_;
+  if (std::exchange(news_ended_, false)) *message->add_events()->mutable_terminated() = termination_;
+}
+
+}  // namespace nacre::keeper

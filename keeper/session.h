@@ -1,0 +1,156 @@
+#pragma once
+
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "keeper/loop.h"
+#include "keeper/output_log.h"
+#include "keeper/plan.h"
+#include "keeper/spawner.h"
+#include "nacre/keeper/v1/keeper.pb.h"
+
+namespace nacre::keeper {
+
+class Session;
+
+// What a session asks of the keeper that holds it.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  virtual Loop& loop() = 0;
+  virtual Spawner& spawner() = 0;
+  virtual Arena& arena() = 0;
+  // The session has news for the front (Session::TakeNews).
+  virtual void OnNews(Session* session) = 0;
+  // The session has output to pump (Session::Turn).
+  virtual void OnRunnable(Session* session) = 0;
+  // The session is over; called once, also when it failed to start.
+  virtual void OnEnd(Session* session) = 0;
+};
+
+// One run of a command: its child, its pipes, its log, its clocks and its end. Keeper's thread only.
+//
+//   state     report ok    report failed   leader exits    output ends / hold expires
+//   kQueued   (Launch → kStarting)
+//   kStarting → kRunning   → kFailed
+//   kRunning                               → kExited       (stays)
+//   kExited                                                → kEnded
+//
+// The leader is reaped only on the way to kEnded: until then its zombie keeps the process group's
+// number from being used again, so a signal can never reach a stranger.
+class Session : public EventHandler {
+ public:
+  enum class State { kQueued, kStarting, kRunning, kExited, kEnded, kFailed };
+
+  Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
+          const v1::SpawnRecord& record);
+
+  // Starts the child; needs a free lane. On an error the session has failed.
+  void Launch();
+
+  // One turn of pumping, at most 64 KiB per stream. Whether there is more to do at once.
+  bool Turn();
+
+  // The front's requests.
+  void Release(uint64_t position, uint64_t seen, uint64_t consumed_seen);
+  absl::Status ProduceInput(uint64_t produced, bool eof);
+  absl::Status SendSignal(int number);
+  // Ends the session by its ladder. The first cause stays.
+  void End(v1::EndCause cause, const std::string& by);
+  // Nobody will read what it writes.
+  void Discard();
+
+  // Adds what the front does not know yet, in order.
+  void TakeNews(v1::KeeperMessage* message);
+
+  void OnEvent(uint32_t tag, uint32_t events) override;
+  void OnTimer() override;
+
+  uint64_t number() const { return number_; }
+  const std::string& id() const { return id_; }
+  uint32_t slot() const { return slot_; }
+  State state() const { return state_; }
+  bool over() const { return state_ == State::kEnded || state_ == State::kFailed; }
+  const v1::Terminated& termination() const { return termination_; }
+  const v1::SpawnFailed& failure() const { return failure_; }
+  uint64_t dirty_bytes() const { return log_.total() + input_produced_; }
+
+  // For the keeper: membership of its queues, and whether the session's front is gone.
+  bool queued_news = false, queued_runnable = false, orphaned = false;
+
+ private:
+  enum Tag : uint32_t { kReport, kLeader, kStdoutPipe, kStderrPipe, kStdinPipe };
+
+  // A stream's pipe. `readable`: it may hold bytes (edge-triggered).
+  struct Pipe {
+    UniqueFd fd;
+    bool readable = false;
+    bool complete = false;
+  };
+
+  absl::Status OpenPipes(UniqueFd ends[3]);
+  void OnReport();
+  void OnRunning();
+  void Fail(v1::SpawnStep step, int error, std::string detail);
+  void OnLeaderExit();
+  void PumpInput();
+  void CloseInput();
+  bool OutputOpen() const;
+  bool OutputWaiting() const;
+  void UpdateHold();
+  void MaybeFinish();
+  void Finish();
+  void RecordEnd(int status, const rusage& usage);
+  void StartLadder();
+  void Kill(int signal);
+  void ArmTimer();
+  void MarkNews(bool* flag);
+  void NoteProgress();
+
+  SessionHost& host_;
+  const uint64_t number_;
+  const std::string id_;
+  const uint32_t slot_;
+  ChildPlan plan_;
+  // Of the spawn record, but argv and env.
+  const bool has_input_, merge_stderr_, wait_for_eof_;
+  const int64_t timeout_ns_;
+  const int first_signal_, last_signal_;
+  const int64_t grace_ns_;
+
+  State state_ = State::kQueued;
+  Spawner::Child child_;
+  std::array<Pipe, kStreams> pipes_;
+  UniqueFd input_;
+  OutputLog log_;
+  const size_t ring_bytes_;
+
+  uint64_t input_produced_ = 0, input_consumed_ = 0;
+  bool input_eof_ = false;
+
+  // Deadlines on CLOCK_MONOTONIC; 0: none.
+  int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0;
+  int64_t armed_timer_ = 0;
+  int64_t hold_used_ns_ = 0, hold_since_ = 0;
+
+  int64_t start_unix_ns_ = 0, start_ns_ = 0;
+  v1::EndCause end_cause_ = v1::END_CAUSE_UNSPECIFIED;
+  std::string end_by_;
+  bool held_open_ = false;
+
+  // News for the front.
+  bool news_spawned_ = false, news_failed_ = false, news_progress_ = false, news_ended_ = false;
+  // A Progress is under way and not yet answered by a Release.
+  bool progress_sent_ = false;
+  uint64_t front_seen_ = 0, front_consumed_seen_ = 0;
+
+  v1::Terminated termination_;
+  v1::SpawnFailed failure_;
+};
+
+}  // namespace nacre::keeper

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# What the scripts beside this file share: messages, building a preset, a daemon of one's own.
+# Sourced, never run; the caller has set -euo pipefail.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck disable=SC2034  # for the callers
+bin=$root/build/release/bin
+
+say() { printf '%s\n' "$*"; }
+
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+die() {
+  warn "$*"
+  exit 1
+}
+
+# A mistake in how the script was called.
+usage_error() {
+  warn "$* (see --help)"
+  exit 2
+}
+
+# help: prints the comment at the top of the script, which is its help text.
+help() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+
+# needs TOOL HINT: ends the script unless TOOL can be run.
+needs() { command -v "$1" >/dev/null || die "$1 is missing; $2"; }
+
+# configure PRESET: silent unless it fails.
+configure() {
+  local output
+  if ! output=$(cd "$root" && cmake --preset "$1" 2>&1); then
+    printf '%s\n' "$output" >&2
+    die "configuring the preset '$1' failed"
+  fi
+}
+
+# build PRESET [TARGET…]: configures and builds, everything or only the targets. On a terminal ninja
+# shows its progress in one line; elsewhere only what goes wrong is shown.
+build() {
+  local preset=$1 options=()
+  shift
+  [[ $# -eq 0 ]] || options+=(--target "$@")
+  configure "$preset"
+  if [[ -t 1 ]]; then
+    ninja_in "$preset" "${options[@]}"
+  else
+    ninja_in "$preset" "${options[@]}" -- --quiet | sed '/^ninja: no work to do\.$/d'
+  fi || die "building the preset '$preset' failed"
+}
+
+ninja_in() { (cd "$root" && cmake --build --preset "$1" --parallel "$(nproc)" "${@:2}"); }
+
+# scratch_dir: makes a directory that only we can enter, $scratch; it is removed, after the daemon in
+# it has been stopped, on every way out of the script.
+scratch_dir() {
+  trap scratch_cleanup EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  scratch=$(mktemp -d -t nacre.XXXXXX)
+}
+
+scratch_cleanup() {
+  local status=$?
+  trap '' HUP INT TERM
+  daemon_stop || status=1
+  [[ -z ${scratch:-} ]] || rm -rf -- "$scratch"
+  exit "$status"
+}
+
+# daemon_start: starts a daemon in $scratch and waits until it answers. Sets NACRE_HOST for what follows.
+daemon_start() {
+  local deadline=$((SECONDS + 30))
+  export NACRE_HOST=unix:$scratch/nacred.sock
+  "$bin/nacred" --listen "$NACRE_HOST" --state-dir "$scratch/state" </dev/null >"$scratch/nacred.log" 2>&1 &
+  daemon_pid=$!
+  until timeout 5 "$bin/nacre" ping >"$scratch/ping.log" 2>&1; do
+    if ! kill -0 "$daemon_pid" 2>/dev/null; then
+      daemon_pid=
+      daemon_failed "nacred ended before it answered"
+    fi
+    ((SECONDS < deadline)) || daemon_failed "nacred did not answer within 30 s"
+    sleep 0.05
+  done
+}
+
+daemon_failed() {
+  cat "$scratch/nacred.log" "$scratch/ping.log" >&2
+  die "$1"
+}
+
+# daemon_stop: ends the daemon of daemon_start, if it runs, and waits for it. Fails when the daemon
+# had to be killed or reports a failure of its own.
+daemon_stop() {
+  [[ -n ${daemon_pid:-} ]] || return 0
+  local pid=$daemon_pid deadline=$((SECONDS + 30)) status=0
+  daemon_pid=
+  kill -TERM "$pid" 2>/dev/null || true
+  while kill -0 "$pid" 2>/dev/null; do
+    if ((SECONDS >= deadline)); then
+      warn "nacred did not end within 30 s of SIGTERM; killing it"
+      kill -KILL "$pid" 2>/dev/null || true
+      break
+    fi
+    sleep 0.05
+  done
+  wait "$pid" || status=$?
+  if [[ $status -ne 0 ]]; then
+    cat "$scratch/nacred.log" >&2
+    warn "nacred ended with status $status"
+    return 1
+  fi
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/unique_fd.h"
+#include "executor/executor.h"
+#include "executor/identity.h"
+
+namespace nacre {
+
+// The gRPC side of the front: one small grpc::Server per identity, made when its first connection
+// comes, so that every call knows who is calling without asking the connection. Loop only, except
+// Shutdown.
+class GrpcServers {
+ public:
+  GrpcServers(asio::io_context& loop, Executor& executor);
+  ~GrpcServers();
+
+  // Hands an accepted, non-blocking connection of `identity` to gRPC. RESOURCE_EXHAUSTED: too many
+  // identities at once.
+  absl::Status Serve(const Identity& identity, UniqueFd connection);
+
+  // Lets calls end until `deadline`, then cuts them. Blocks: not on the loop, which must go on running,
+  // and with no Serve under way or to come.
+  void Shutdown(std::chrono::system_clock::time_point deadline);
+
+ private:
+  struct Principal;
+
+  asio::io_context& loop_;
+  Executor& executor_;
+  std::map<std::string, std::unique_ptr<Principal>> principals_;
+};
+
+}  // namespace nacre

@@ -1,0 +1,161 @@
+// nacre-front: wires keeper link, executor and gRPC together. Started by nacred only.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "base/log.h"
+#include "executor/executor.h"
+#include "executor/keeper_link.h"
+#include "executor/policy.h"
+#include "server/acceptor.h"
+#include "server/grpc_servers.h"
+
+namespace nacre {
+namespace {
+
+constexpr int kChannelFd = 3;
+// How long streams may take to deliver their last output once no command runs.
+constexpr auto kDeliveryTime = std::chrono::seconds(10);
+
+// Settings meant for some other gRPC program must not reach this one.
+void ScrubEnvironment() {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string name(*variable, strcspn(*variable, "="));
+    if (name.starts_with("GRPC_") || name.ends_with("_proxy") || name.ends_with("_PROXY")) {
+      names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) unsetenv(name.c_str());
+}
+
+// Everything of a running front; members in the order of what they need.
+class Front {
+ public:
+  Front(asio::io_context& loop, KeeperLink& link)
+      : loop_(loop),
+        policy_(link.welcome().uid(), link.welcome().insecure_loopback()),
+        executor_(loop, link, policy_),
+        servers_(loop, executor_),
+        acceptor_(loop, link.welcome().uid(), [this](const Identity& identity, UniqueFd connection) {
+          if (absl::Status status = servers_.Serve(identity, std::move(connection)); !status.ok()) {
+            log::Warning("%s: %s", identity.name, std::string(status.message()));
+          }
+        }) {}
+
+  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      auto address = Address::Parse(welcome.listeners(static_cast<int>(i)).address());
+      if (!address.ok()) return address.status();
+      acceptor_.Listen(*address, std::move(sockets[i]));
+    }
+    return absl::OkStatus();
+  }
+
+  void OnEvent(const keeper::v1::KeeperEvent& event) {
+    if (event.has_drain()) {
+      Drain();
+    } else {
+      executor_.OnEvent(event);
+    }
+  }
+
+  // Takes no more; `drained` is notified when the last command has ended. Loop only.
+  void Drain() {
+    if (std::exchange(draining_, true)) return;
+    log::Info("draining: %d sessions", executor_.sessions());
+    acceptor_.Stop();
+    executor_.Drain([this] { drained_.Notify(); });
+  }
+
+  void AwaitDrained() { drained_.WaitForNotification(); }
+  void Shutdown() { servers_.Shutdown(std::chrono::system_clock::now() + kDeliveryTime); }
+
+ private:
+  asio::io_context& loop_;
+  const OwnerPolicy policy_;
+  Executor executor_;
+  GrpcServers servers_;
+  Acceptor acceptor_;
+  bool draining_ = false;
+  absl::Notification drained_;
+};
+
+absl::Status Serve() {
+  asio::io_context loop(1);
+  std::vector<UniqueFd> sockets;
+  auto link = SeqpacketKeeperLink::Connect(UniqueFd(kChannelFd), NACRE_VERSION, loop, &sockets);
+  if (!link.ok()) return link.status();
+  Front front(loop, **link);
+  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets)); !status.ok()) {
+    return status;
+  }
+  // Without a keeper there is nothing to serve and nothing to save.
+  (*link)->Run([&](const keeper::v1::KeeperEvent& event) { front.OnEvent(event); },
+               [] { _exit(1); });
+  asio::signal_set signals(loop, SIGTERM, SIGINT);
+  signals.async_wait([&](std::error_code error, int) {
+    if (!error) front.Drain();
+  });
+  keeper::v1::FrontRequest ready;
+  ready.mutable_ready();
+  (*link)->Send(ready, UniqueFd());
+
+  auto work = asio::make_work_guard(loop);
+  std::thread thread([&] { loop.run(); });
+  front.AwaitDrained();
+  front.Shutdown();
+  loop.stop();
+  thread.join();
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Nacre's network process. Started by nacred, which hands it its channel.",
+               "nacre-front");
+  std::string log_level = "info";
+  const std::map<std::string, log::Level> levels = {{"debug", log::Level::kDebug},
+                                                    {"info", log::Level::kInfo},
+                                                    {"warning", log::Level::kWarning},
+                                                    {"error", log::Level::kError}};
+  app.set_version_flag("--version", "nacre-front " NACRE_VERSION);
+  app.add_option("--log-level", log_level)->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGPIPE, SIG_IGN);
+  ScrubEnvironment();
+  log::Init("nacre-front", levels.at(log_level));
+  if (fcntl(kChannelFd, F_GETFD) < 0) {
+    log::Error("nacre-front is started by nacred, not by hand");
+    return 2;
+  }
+  if (absl::Status status = Serve(); !status.ok()) {
+    log::Error("%s", std::string(status.message()));
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace nacre
+
+int main(int argc, char** argv) { return nacre::Main(argc, argv); }

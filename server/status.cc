@@ -1,0 +1,57 @@
+#include "server/status.h"
+
+#include <grpcpp/support/status.h>
+
+#include <string>
+
+#include "executor/errors.h"
+#include "nacre/internal/v1/status.pb.h"
+
+namespace nacre {
+namespace {
+
+constexpr char kDomain[] = "nacre";
+constexpr char kTypePrefix[] = "type.googleapis.com/google.rpc.";
+constexpr int kRetrySeconds = 1;
+
+void AddDetail(internal::v1::Status* status, const std::string& name,
+               const google::protobuf::MessageLite& detail) {
+  google::protobuf::Any* any = status->add_details();
+  any->set_type_url(kTypePrefix + name);
+  any->set_value(detail.SerializeAsString());
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  internal::v1::Status wire;
+  wire.set_code(static_cast<int>(status.code()));
+  wire.set_message(std::string(status.message()));
+  if (const auto reason = ErrorReason(status); reason.has_value()) {
+    internal::v1::ErrorInfo info;
+    info.set_reason(*reason);
+    info.set_domain(kDomain);
+    if (const auto field = ErrorField(status); field.has_value()) {
+      (*info.mutable_metadata())["field"] = *field;
+    }
+    AddDetail(&wire, "ErrorInfo", info);
+  }
+  if (const auto field = ErrorField(status);
+      field.has_value() && status.code() == absl::StatusCode::kInvalidArgument) {
+    internal::v1::BadRequest bad;
+    auto* violation = bad.add_field_violations();
+    violation->set_field(*field);
+    violation->set_description(std::string(status.message()));
+    AddDetail(&wire, "BadRequest", bad);
+  }
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    internal::v1::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(kRetrySeconds);
+    AddDetail(&wire, "RetryInfo", retry);
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), wire.message(),
+                      wire.SerializeAsString());
+}
+
+}  // namespace nacre

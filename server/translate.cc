@@ -1,0 +1,225 @@
+#include "server/translate.h"
+
+#include <google/protobuf/util/time_util.h>
+#include <string.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "executor/errors.h"
+
+namespace nacre {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// A duration in nanoseconds. Bounds of the values themselves are CommandSpec's.
+absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const char* field) {
+  // Twenty years fit with room to spare, and what is beyond is a mistake.
+  constexpr int64_t kMaxSeconds = 20LL * 366 * 86400;
+  if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds || duration.nanos() < 0 ||
+      duration.nanos() > 999'999'999) {
+    return InvalidField(field, "is no duration from 0 to 20 years");
+  }
+  return duration.seconds() * 1'000'000'000 + duration.nanos();
+}
+
+// Closed enums are checked here: proto3 keeps any number that a client sends.
+template <typename Enum>
+absl::Status CheckEnum(Enum value, bool (*is_valid)(int), const char* field) {
+  if (is_valid(value)) return absl::OkStatus();
+  return InvalidField(field, absl::StrFormat("%d is no value of this enum", static_cast<int>(value)));
+}
+
+absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
+  const int given = (command.argv().empty() ? 0 : 1) + (command.argv_bytes().empty() ? 0 : 1) +
+                    (command.has_shell_line() ? 1 : 0);
+  if (given != 1) {
+    return InvalidField("command.argv", given == 0
+                                            ? "one of argv, argv_bytes and shell_line must be set"
+                                            : "only one of argv, argv_bytes, shell_line may be set");
+  }
+  if (command.has_shell_line()) {
+    const v1::ShellLine& line = command.shell_line();
+    if (line.line().empty()) return InvalidField("command.shell_line", "is empty");
+    parts->user_shell = line.login_shell();
+    if (!parts->user_shell) parts->argv = {"/bin/sh", "-c"};
+    parts->argv.push_back(line.line());
+    return absl::OkStatus();
+  }
+  parts->argv.assign(command.argv().begin(), command.argv().end());
+  parts->argv.insert(parts->argv.end(), command.argv_bytes().begin(), command.argv_bytes().end());
+  return absl::OkStatus();
+}
+
+absl::Status CheckServed(const v1::Command& command) {
+  if (!command.run_as_user().empty()) return NotServed("command.run_as_user");
+  if (command.has_terminal()) return NotServed("command.terminal");
+  if (command.has_limits() && command.limits().ByteSizeLong() > 0) {
+    return NotServed("command.limits");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ToParts(const v1::Command& command, CommandParts* parts) {
+  if (absl::Status status = CheckServed(command); !status.ok()) return status;
+  if (absl::Status status = ToArgv(command, parts); !status.ok()) return status;
+  for (const auto& [name, value] : command.env()) parts->env.emplace_back(name, value);
+  for (const auto& variable : command.env_bytes()) {
+    parts->env.emplace_back(variable.name(), variable.value());
+  }
+  if (!command.cwd().empty() && !command.cwd_bytes().empty()) {
+    return InvalidField("command.cwd", "only one of cwd and cwd_bytes may be set");
+  }
+  parts->cwd = command.cwd().empty() ? command.cwd_bytes() : command.cwd();
+  absl::Status status = CheckEnum(command.input(), v1::InputMode_IsValid, "command.input");
+  status.Update(CheckEnum(command.stderr_mode(), v1::StderrMode_IsValid, "command.stderr_mode"));
+  if (!status.ok()) return status;
+  parts->input = command.input() == v1::INPUT_MODE_STREAM;
+  parts->merge_stderr = command.stderr_mode() == v1::STDERR_MODE_MERGED;
+  if (command.has_timeout()) {
+    auto timeout = ToNs(command.timeout(), "command.timeout");
+    if (!timeout.ok()) return timeout.status();
+    if (*timeout == 0) return InvalidField("command.timeout", "is less than 1 ms");
+    parts->timeout_ns = *timeout;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ToLadder(const v1::KillLadder& wire, KillLadder* ladder) {
+  if (wire.first_signal() != 0) ladder->first_signal = wire.first_signal();
+  if (wire.last_signal() != 0) ladder->last_signal = wire.last_signal();
+  if (!wire.has_grace()) return absl::OkStatus();
+  auto grace = ToNs(wire.grace(), "policies.kill_ladder.grace");
+  if (grace.ok()) ladder->grace_ns = *grace;
+  return grace.status();
+}
+
+absl::Status ToDisconnect(const v1::StartPolicies& policies, DisconnectPolicy* policy) {
+  switch (policies.on_disconnect()) {
+    case v1::ON_DISCONNECT_UNSPECIFIED:
+    case v1::ON_DISCONNECT_KILL_AFTER_GRACE:
+      break;
+    case v1::ON_DISCONNECT_KILL:
+      policy->grace_ns = 0;
+      return absl::OkStatus();
+    case v1::ON_DISCONNECT_KEEP:
+      return NotServed("policies.on_disconnect = ON_DISCONNECT_KEEP");
+    default:
+      return CheckEnum(policies.on_disconnect(), v1::OnDisconnect_IsValid, "policies.on_disconnect");
+  }
+  if (!policies.has_disconnect_grace()) return absl::OkStatus();
+  auto grace = ToNs(policies.disconnect_grace(), "policies.disconnect_grace");
+  if (grace.ok()) policy->grace_ns = *grace;
+  return grace.status();
+}
+
+absl::Status ToPolicies(const v1::StartPolicies& policies, CommandParts* parts) {
+  absl::Status status = ToDisconnect(policies, &parts->on_disconnect);
+  status.Update(ToLadder(policies.kill_ladder(), &parts->ladder));
+  status.Update(CheckKillScope(policies.kill_scope(), "policies.kill_scope"));
+  status.Update(
+      CheckEnum(policies.on_leader_exit(), v1::OnLeaderExit_IsValid, "policies.on_leader_exit"));
+  status.Update(CheckEnum(policies.overflow(), v1::OverflowPolicy_IsValid, "policies.overflow"));
+  if (!status.ok()) return status;
+  parts->wait_for_eof = policies.on_leader_exit() == v1::ON_LEADER_EXIT_WAIT_FOR_EOF;
+  if (policies.overflow() != v1::OVERFLOW_POLICY_UNSPECIFIED) return NotServed("policies.overflow");
+  if (policies.retention_bytes() != 0 && policies.retention_bytes() != kDefaultRingBytes) {
+    return NotServed("policies.retention_bytes");
+  }
+  if (policies.has_retention()) return NotServed("policies.retention");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckKillScope(v1::KillScope scope, const char* field) {
+  if (scope == v1::KILL_SCOPE_UNSPECIFIED || scope == v1::KILL_SCOPE_SESSION) {
+    return absl::OkStatus();
+  }
+  if (absl::Status status = CheckEnum(scope, v1::KillScope_IsValid, field); !status.ok()) {
+    return status;
+  }
+  return NotServed(absl::StrCat(field, " = ", v1::KillScope_Name(scope)));
+}
+
+absl::StatusOr<CommandSpec> ToCommandSpec(const v1::Start& start) {
+  if (!start.has_command()) return InvalidField("start.command", "is required");
+  if (!start.tags().empty()) return NotServed("start.tags");
+  if (!start.request_id().empty()) return NotServed("start.request_id");
+  CommandParts parts;
+  if (absl::Status status = ToParts(start.command(), &parts); !status.ok()) return status;
+  if (absl::Status status = ToPolicies(start.policies(), &parts); !status.ok()) return status;
+  return CommandSpec::Create(std::move(parts));
+}
+
+v1::OutputStream ToOutputStream(uint32_t stream) {
+  return stream == kStdout ? v1::OUTPUT_STREAM_STDOUT : v1::OUTPUT_STREAM_STDERR;
+}
+
+v1::Session ToSession(const Session& session) {
+  v1::Session wire;
+  wire.set_id(session.id());
+  *wire.mutable_start_time() = TimeUtil::NanosecondsToTimestamp(session.start_unix_ns());
+  wire.set_owner(session.owner().name);
+  return wire;
+}
+
+namespace {
+
+v1::Cause ToCause(keeper::v1::EndCause cause) {
+  switch (cause) {
+    case keeper::v1::END_CAUSE_EXITED:
+      return v1::CAUSE_EXITED;
+    case keeper::v1::END_CAUSE_SIGNALED:
+      return v1::CAUSE_SIGNALED;
+    case keeper::v1::END_CAUSE_TIMED_OUT:
+      return v1::CAUSE_TIMED_OUT;
+    case keeper::v1::END_CAUSE_CANCELLED:
+    case keeper::v1::END_CAUSE_SHUTDOWN:
+      return v1::CAUSE_CANCELLED;
+    case keeper::v1::END_CAUSE_DISCONNECTED:
+      return v1::CAUSE_DISCONNECTED;
+    default:
+      return v1::CAUSE_NODE_LOST;
+  }
+}
+
+}  // namespace
+
+v1::Termination ToTermination(const Termination& from) {
+  v1::Termination to;
+  if (from.signal() != 0) {
+    v1::SignalDeath* death = to.mutable_signal();
+    death->set_number(from.signal());
+    const char* name = sigabbrev_np(static_cast<int>(from.signal()));
+    death->set_name(name != nullptr ? absl::StrCat("SIG", name)
+                                    : absl::StrCat("SIG", from.signal()));
+    death->set_core_dumped(from.core_dumped());
+  } else {
+    to.set_exit_code(from.exit_code());
+  }
+  to.set_cause(ToCause(from.cause()));
+  to.set_cancelled_by(from.cause() == keeper::v1::END_CAUSE_SHUTDOWN ? "node shutdown" : from.by());
+  *to.mutable_start_time() =
+      TimeUtil::NanosecondsToTimestamp(static_cast<int64_t>(from.start_unix_ns()));
+  *to.mutable_end_time() =
+      TimeUtil::NanosecondsToTimestamp(static_cast<int64_t>(from.end_unix_ns()));
+  *to.mutable_run_time() =
+      TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.run_ns()));
+  *to.mutable_usage()->mutable_user_time() =
+      TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.user_ns()));
+  *to.mutable_usage()->mutable_system_time() =
+      TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.system_ns()));
+  to.mutable_usage()->set_max_rss_bytes(from.max_rss_bytes());
+  for (int i = 0; i < from.streams_size(); ++i) {
+    v1::StreamSummary* summary = to.add_streams();
+    summary->set_stream(ToOutputStream(static_cast<uint32_t>(i)));
+    summary->set_bytes(from.streams(i).bytes());
+    summary->set_xxh3_128(from.streams(i).xxh3_128());
+  }
+  to.set_output_complete(from.output_complete());
+  to.set_output_held_open(from.output_held_open());
+  return to;
+}
+
+}  // namespace nacre
