@@ -87,7 +87,7 @@ absl::Status Keeper::Open() {
   getrlimit(RLIMIT_NOFILE, &files);
   const rlimit raised{files.rlim_max, files.rlim_max};
   setrlimit(RLIMIT_NOFILE, &raised);
-  // First, since it needs the low descriptors; only the loop's and standard ones exist before.
+  // First, so that its descriptors are low ones.
   const int lanes = LaneCount();
   auto spawner = Spawner::Create(lanes, files.rlim_cur, files.rlim_max);
   if (!spawner.ok()) return spawner.status();

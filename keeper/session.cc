@@ -92,27 +92,30 @@ void Session::Launch() {
   state_ = State::kStarting;
   if (absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
       !status.ok()) {
-    // No memory to watch it: end it and wait; the report pipe then reads as end of file.
+    // No memory to watch it.
     kill(child_.pid, SIGKILL);
-    OnReport();
+    waitpid(child_.pid, nullptr, 0);
+    host_.spawner().Release(child_.lane);
+    Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(status.message()));
   }
 }
 
 void Session::OnReport() {
-  ChildFailure failure;
-  const ssize_t got = read(child_.report.get(), &failure, sizeof(failure));
-  child_.report.reset();
-  // A child that failed is on its last instruction, and on the lane's stack until it is gone.
-  if (got != 0) waitpid(child_.pid, nullptr, 0);
-  host_.spawner().Release(child_.lane);
-  if (got == 0) {
-    OnRunning();
+  ChildReport reports[2];
+  const ssize_t got = read(child_.report.get(), reports, sizeof(reports));
+  const ChildReport* last = got > 0 ? &reports[got / sizeof(ChildReport) - 1] : nullptr;
+  if (last != nullptr && last->step == ChildStep::kUnshared) {
+    host_.spawner().Unstage(child_.lane);
     return;
   }
-  if (got == sizeof(failure)) {
-    Fail(static_cast<v1::SpawnStep>(failure.step), failure.error, "");
+  child_.report.reset();
+  // A child that failed is on its last instruction, and on the lane's stack until it is gone.
+  if (last != nullptr) waitpid(child_.pid, nullptr, 0);
+  host_.spawner().Release(child_.lane);
+  if (last == nullptr) {
+    OnRunning();
   } else {
-    Fail(v1::SPAWN_STEP_SETUP, EIO, "the child's report was torn");
+    Fail(static_cast<v1::SpawnStep>(last->step), last->error, "");
   }
 }
 

@@ -10,13 +10,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "keeper/clone.h"
 
 namespace nacre::keeper {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
-constexpr int kFirstLaneFd = 3;
 constexpr int kFdsPerLane = 4;  // in, out, err, report
 constexpr unsigned kCommandUmask = 022;
 
@@ -41,9 +42,13 @@ struct ChildArguments {
   rlimit nofile;
 };
 
+NACRE_CHILD_CODE void Report(const ChildArguments& args, ChildStep step, long error) {
+  const ChildReport report{step, static_cast<int32_t>(-error)};
+  raw::Syscall(SYS_write, args.first_fd + 3, reinterpret_cast<long>(&report), sizeof(report));
+}
+
 [[noreturn]] NACRE_CHILD_CODE void Fail(const ChildArguments& args, ChildStep step, long error) {
-  const ChildFailure failure{step, static_cast<int32_t>(-error)};
-  raw::Syscall(SYS_write, args.first_fd + 3, reinterpret_cast<long>(&failure), sizeof(failure));
+  Report(args, step, error);
   for (;;) raw::Syscall(SYS_exit_group, 127);
 }
 
@@ -106,6 +111,7 @@ NACRE_CHILD_CODE void ChildMain(void* argument) {
   // do with its table what it likes.
   long error = raw::Syscall(SYS_close_range, args.beyond_fds, ~0U, CLOSE_RANGE_UNSHARE);
   if (error < 0) Fail(args, ChildStep::kSetup, error);
+  Report(args, ChildStep::kUnshared, 0);
   raw::Syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (raw::Syscall(SYS_getppid) != args.keeper_pid) Fail(args, ChildStep::kSetup, -ESRCH);
   error = raw::Syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, reinterpret_cast<long>(&args.nofile));
@@ -127,6 +133,15 @@ std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
+// The first of `count` consecutive free descriptors from `from` on.
+int FreeRange(int from, int count) {
+  int first = from;
+  for (int fd = from; fd < first + count; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) first = fd + 1;
+  }
+  return first;
+}
+
 }  // namespace
 
 struct Spawner::Lane {
@@ -146,6 +161,7 @@ struct Spawner::Lane {
   }
 
   int first_fd = -1;
+  bool staged = false;
   void* stack = MAP_FAILED;
   ChildPlan plan;
   std::vector<const char*> argv, env, candidates;
@@ -157,23 +173,20 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Create(int lanes, uint64_t chi
   std::unique_ptr<Spawner> spawner(new Spawner);
   spawner->null_.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!spawner->null_.valid()) return absl::ErrnoToStatus(errno, "/dev/null");
-  // Above the lanes, so that the number it came with can be a lane's.
-  const int beyond = kFirstLaneFd + lanes * kFdsPerLane;
-  const int high = fcntl(spawner->null_.get(), F_DUPFD_CLOEXEC, beyond);
-  if (high < 0) return absl::ErrnoToStatus(errno, "reserving descriptors");
-  spawner->null_.reset(high);
+  const int count = lanes * kFdsPerLane;
+  const int first = FreeRange(spawner->null_.get() + 1, count);
+  const int beyond = first + count;
   for (int i = 0; i < lanes; ++i) {
     auto lane = std::make_unique<Lane>();
-    lane->first_fd = kFirstLaneFd + i * kFdsPerLane;
+    lane->first_fd = first + i * kFdsPerLane;
     // No guard page is needed: the child's calls are a few frames deep and use a few hundred bytes.
     lane->stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (lane->stack == MAP_FAILED) return absl::ErrnoToStatus(errno, "child stack");
     for (int fd = lane->first_fd; fd < lane->first_fd + kFdsPerLane; ++fd) {
-      if (fcntl(fd, F_GETFD) >= 0) {
-        return absl::FailedPreconditionError("a low descriptor is taken");
+      if (dup3(spawner->null_.get(), fd, O_CLOEXEC) < 0) {
+        return absl::ErrnoToStatus(errno, "reserving descriptors");
       }
-      if (dup3(high, fd, O_CLOEXEC) < 0) return absl::ErrnoToStatus(errno, "reserving descriptors");
     }
     lane->arguments.first_fd = lane->first_fd;
     lane->arguments.beyond_fds = beyond;
@@ -200,6 +213,7 @@ absl::StatusOr<Spawner::Child> Spawner::Start(ChildPlan plan, int in, int out, i
   child.lane = free_lanes_.back();
   free_lanes_.pop_back();
   Lane& lane = *lanes_[child.lane];
+  lane.staged = true;
   const int ends[kFdsPerLane] = {in, out, err, report_end.get()};
   for (int i = 0; i < kFdsPerLane; ++i) {
     if (dup3(ends[i], lane.first_fd + i, O_CLOEXEC) < 0) {
@@ -227,10 +241,15 @@ absl::StatusOr<Spawner::Child> Spawner::Start(ChildPlan plan, int in, int out, i
   return child;
 }
 
-void Spawner::Release(int lane) {
+void Spawner::Unstage(int lane) {
+  if (!std::exchange(lanes_[lane]->staged, false)) return;
   for (int i = 0; i < kFdsPerLane; ++i) {
     dup3(null_.get(), lanes_[lane]->first_fd + i, O_CLOEXEC);
   }
+}
+
+void Spawner::Release(int lane) {
+  Unstage(lane);
   free_lanes_.push_back(lane);
 }
 

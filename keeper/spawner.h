@@ -10,13 +10,18 @@
 
 namespace nacre::keeper {
 
-// Steps of a start, as the child reports them; the numbers are those of nacre.keeper.v1.SpawnStep.
-enum class ChildStep : int32_t { kSetup = 4, kChdir = 5, kExec = 6, kInterpreter = 7 };
-
-// What a child writes to its report pipe when it could not become the command.
-struct ChildFailure {
+// What a child says on its report pipe. kUnshared comes first: it has its own descriptors now. The
+// others are the step that failed, with the numbers of nacre.keeper.v1.SpawnStep, and end it.
+enum class ChildStep : int32_t {
+  kUnshared = 0,
+  kSetup = 4,
+  kChdir = 5,
+  kExec = 6,
+  kInterpreter = 7
+};
+struct ChildReport {
   ChildStep step;
-  int32_t error;  // errno
+  int32_t error;  // errno of a step that failed
 };
 
 // Everything a child needs, prepared before it exists: it only makes system calls.
@@ -37,10 +42,11 @@ struct ChildPlan {
 //   keeper                               child (own small stack, keeper's memory)
 //   stage child ends on a lane's fds
 //   clone3 ─────────────────────────────▶ close_range(lanes.., UNSHARE): own table
-//   goes on pumping                       setsid, signals, fds 0-2, close the rest
+//   goes on pumping                       reports kUnshared
+//   Unstage(lane): drops the ends         setsid, signals, fds 0-2, close the rest
 //                                         chdir, umask, execve ──▶ report pipe closes
 //   report pipe: end of file = running; {step, errno} = failed
-//   Release(lane)                         (its stack and fds may be used again)
+//   Release(lane)                         (its stack and descriptors may be used again)
 //
 // A lane is the four reserved descriptors, the stack and the plan of one start under way. Not
 // thread-safe: the keeper's one thread only.
@@ -49,13 +55,13 @@ class Spawner {
   struct Child {
     int pid = -1;
     UniqueFd pidfd;
-    // Reads as end of file once the command runs, or as one ChildFailure.
+    // Reads as ChildReports, then as end of file once the command runs or the child is gone.
     UniqueFd report;
     int lane = -1;
   };
 
-  // Reserves the lanes: call before other descriptors take the low numbers. The bound on open files
-  // that children get back is `child_nofile`.
+  // Reserves the lanes: early, since a child copies every descriptor below the last lane's before it
+  // closes them. The bounds on open files are those that children get back.
   static absl::StatusOr<std::unique_ptr<Spawner>> Create(int lanes, uint64_t child_nofile_soft,
                                                          uint64_t child_nofile_hard);
   ~Spawner();
@@ -67,7 +73,9 @@ class Spawner {
   // Needs a free lane.
   absl::StatusOr<Child> Start(ChildPlan plan, int in, int out, int err);
 
-  // The child has reported: takes back its lane.
+  // The child has its own descriptors: the keeper's copies of its ends go.
+  void Unstage(int lane);
+  // The child runs the command or is gone: takes back its lane.
   void Release(int lane);
 
  private:
