@@ -131,7 +131,7 @@ absl::Status Process::Impl::Write(const v1::ExecRequest& request) {
 // Why the stream ended before its last event.
 absl::Status Process::Impl::EndOfStream() {
   const grpc::Status finished = stream_->Finish();
-  const absl::Status status = FromGrpc(finished);
+  absl::Status status = FromGrpc(finished);
   if (status.ok()) return absl::InternalError("the node ended the stream without a termination");
   if (!absl::IsUnavailable(status) || !ErrorReason(status).empty()) return status;
   if (!started_) return ExplainNoConnection(target_, finished.error_message());

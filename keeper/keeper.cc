@@ -199,8 +199,14 @@ void Keeper::ReceiveRequests() {
   for (int i = 0; i < 16 && front_->channel() >= 0; ++i) {
     auto received = seqpacket::Receive(front_->channel());
     if (!received.ok()) {
-      if (received.status().code() != absl::StatusCode::kOutOfRange) Refuse(received.status());
-      front_->Kill(SIGKILL);  // a front without a channel is of no use
+      // One that closed its channel is on its way out; one that broke it has no way.
+      if (absl::IsOutOfRange(received.status())) {
+        front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
+        ArmTimer();
+      } else {
+        Refuse(received.status());
+        front_->Kill(SIGKILL);
+      }
       DropChannel();
       return;
     }
@@ -560,8 +566,9 @@ void Keeper::OnTimer() {
   }
   if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions(v1::END_CAUSE_SHUTDOWN);
   if (front_kill_at_ != 0 && now >= front_kill_at_) {
-    front_kill_at_ = running_ > 0 ? now + kFrontLeaveNs : 0;
-    if (running_ == 0 && front_.has_value()) front_->Kill(SIGKILL);
+    const bool has_work = front_.has_value() && front_->channel() >= 0 && running_ > 0;
+    front_kill_at_ = has_work ? now + kFrontLeaveNs : 0;
+    if (!has_work && front_.has_value()) front_->Kill(SIGKILL);
   }
   ArmTimer();
 }

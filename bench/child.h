@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+
+namespace nacre::bench {
+
+// A child process whose standard streams are pipes to us, started with posix_spawn: the cheapest
+// way that a program has to run another. Standard input is /dev/null unless asked for. Killed and
+// reaped on destruction. Not thread-safe.
+class Child {
+ public:
+  static absl::StatusOr<Child> Spawn(const std::vector<std::string>& argv, bool input = false);
+
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  // Our ends; blocking.
+  int in() const { return in_.get(); }
+  int out() const { return out_.get(); }
+
+  void CloseInput() { in_.reset(); }
+  // Reads what is left of both outputs to their end and reaps; returns what was left of standard
+  // output. INTERNAL unless the child exited with 0.
+  absl::StatusOr<std::string> Finish();
+
+ private:
+  Child() = default;
+
+  pid_t pid_ = -1;
+  UniqueFd in_, out_, err_;
+};
+
+// Writes it all to a blocking descriptor.
+absl::Status WriteAll(int fd, const std::string& data);
+
+}  // namespace nacre::bench

@@ -1,0 +1,23 @@
+#include "bench/commands.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace nacre::bench {
+
+std::vector<std::string> TrueCommand() { return {"/bin/true"}; }
+
+std::vector<std::string> OutputCommand(uint64_t bytes) {
+  return {"/usr/bin/head", "-c", absl::StrCat(bytes), "/dev/zero"};
+}
+
+std::vector<std::string> InputCommand() { return {"/usr/bin/wc", "-c"}; }
+
+absl::Status CheckCount(const std::string& printed, uint64_t bytes) {
+  uint64_t count = 0;
+  if (absl::SimpleAtoi(printed, &count) && count == bytes) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(bytes, " bytes were sent; the command counted ", printed));
+}
+
+}  // namespace nacre::bench

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+// The commands that both sides of every comparison run.
+namespace nacre::bench {
+
+// Does nothing.
+std::vector<std::string> TrueCommand();
+// Writes `bytes` zeros to its standard output.
+std::vector<std::string> OutputCommand(uint64_t bytes);
+// Reads its standard input to the end and prints how many bytes that were.
+std::vector<std::string> InputCommand();
+
+// DATA_LOSS unless InputCommand printed `bytes`.
+absl::Status CheckCount(const std::string& printed, uint64_t bytes);
+
+// Input is sent in pieces of this size, by both sides.
+inline constexpr size_t kInputPiece = 64 * 1024;
+
+}  // namespace nacre::bench

@@ -1,0 +1,127 @@
+#include <sys/utsname.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "bench/floor_client.h"
+#include "bench/floor_server.h"
+#include "bench/nacre_calls.h"
+#include "bench/suite.h"
+#include "nacre/client.h"
+
+namespace nacre::bench {
+namespace {
+
+constexpr int kQuickRounds = 2;
+constexpr double kQuickSeconds = 0.3;
+constexpr uint64_t kQuickMebibytes = 128;
+constexpr int kWarmUpCommands = 100;
+
+struct Arguments {
+  bool quick = false;
+  int rounds = 7;
+  double seconds = 1.5;
+  uint64_t mebibytes = 2048;
+  std::vector<std::string> only = Suite::Groups();
+};
+
+void AddOptions(CLI::App* app, Arguments* arguments) {
+  app->footer("The node is $NACRE_HOST; it should be on this machine and idle, and so should we.");
+  app->set_version_flag("--version", "nacre-bench " NACRE_VERSION);
+  auto* quick =
+      app->add_flag("--quick", arguments->quick, "Some seconds in all: shows that it works");
+  app->add_option("--rounds", arguments->rounds, "Rounds; figures are medians over them")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(quick);
+  app->add_option("--seconds", arguments->seconds, "Time of each timed measurement in a round")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(quick);
+  app->add_option("--mebibytes", arguments->mebibytes, "MiB of each stream in a round")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(quick);
+  app->add_option("--only", arguments->only, "Groups to measure, of exec, rate, out, in")
+      ->delimiter(',')
+      ->check(CLI::IsMember(Suite::Groups()));
+}
+
+absl::Status WarmUp(client::Client& nacre, FloorClient& floors) {
+  if (auto ping = nacre.Ping(); !ping.ok()) return ping.status();
+  if (absl::Status status = floors.Connect(); !status.ok()) return status;
+  for (int i = 0; i < kWarmUpCommands; ++i) {
+    if (absl::Status status = ExecTrue(nacre); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void PrintConditions(const Arguments& arguments) {
+  utsname system{};
+  uname(&system);
+  std::cout << absl::StreamFormat(
+                   "- medians of %d rounds; %.1f s of each load, %d MiB of each stream; 1 channel",
+                   arguments.rounds, arguments.seconds, arguments.mebibytes)
+            << "\n"
+            << absl::StreamFormat("- %d cores, %s %s", std::thread::hardware_concurrency(),
+                                  system.sysname, system.release)
+            << "\n";
+}
+
+absl::Status Run(const Arguments& arguments) {
+  auto server = FloorServer::Start();
+  if (!server.ok()) return server.status();
+  FloorClient floors((*server)->target());
+  auto nacre = client::Client::Connect({});
+  if (!nacre.ok()) return nacre.status();
+  if (absl::Status status = WarmUp(**nacre, floors); !status.ok()) return status;
+  Suite suite(
+      **nacre, floors,
+      {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});
+  for (int round = 0; round < arguments.rounds; ++round) {
+    for (const std::string& group : arguments.only) {
+      if (absl::Status status = suite.MeasureRound(group); !status.ok()) return status;
+    }
+  }
+  suite.Print(std::cout);
+  PrintConditions(arguments);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  // Ourselves, started as the floors' server.
+  if (argc == 4 && std::string_view(argv[1]) == FloorServer::kFlag) {
+    return ServeFloors(argv[2], static_cast<pid_t>(std::atoi(argv[3])));
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  Arguments arguments;
+  CLI::App app("Measures Nacre beside its floors and prints ratios.", "nacre-bench");
+  AddOptions(&app, &arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (arguments.quick) {
+    arguments.rounds = kQuickRounds;
+    arguments.seconds = kQuickSeconds;
+    arguments.mebibytes = kQuickMebibytes;
+  }
+  if (absl::Status status = Run(arguments); !status.ok()) {
+    std::cerr << "nacre-bench: " << status.message() << "\n";
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace nacre::bench
+
+int main(int argc, char** argv) { return nacre::bench::Main(argc, argv); }

@@ -1,0 +1,55 @@
+#include "executor/audit.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace nacre {
+namespace {
+
+CommandSpec Spec(std::vector<std::string> argv) {
+  CommandParts parts;
+  parts.argv = std::move(argv);
+  parts.env = {{"TOKEN", "s3cret"}};
+  return *CommandSpec::Create(parts);
+}
+
+TEST(AuditTest, AStartSaysWhoRunsWhatWithoutValuesOfTheEnvironment) {
+  const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec({"ls", "-l"}));
+  const auto object = nlohmann::json::parse(line);
+  EXPECT_EQ(object["event"], "start");
+  EXPECT_EQ(object["identity"], "uid:7");
+  EXPECT_EQ(object["argv"], nlohmann::json({"ls", "-l"}));
+  EXPECT_EQ(object["env_names"], nlohmann::json({"TOKEN"}));
+  EXPECT_EQ(line.find("s3cret"), std::string::npos);
+}
+
+TEST(AuditTest, LinesArePrintableAsciiWhateverTheCommand) {
+  const std::string line =
+      audit::StartLine(Identity::Local(7), "e-1", Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}));
+  for (const char byte : line) {
+    EXPECT_GE(byte, 0x20);
+    EXPECT_LT(byte, 0x7f);
+  }
+  EXPECT_TRUE(nlohmann::json::accept(line));
+}
+
+TEST(AuditTest, LongCommandsAreCutAndSaySo) {
+  for (const size_t count : {1u, 100u, 900u}) {
+    std::vector<std::string> argv(count, std::string(1000, '\x01'));
+    const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec(argv));
+    EXPECT_LE(line.size(), 16u * 1024);
+    EXPECT_NE(line.find("(1000 bytes)"), std::string::npos);
+    EXPECT_TRUE(nlohmann::json::accept(line));
+  }
+}
+
+TEST(AuditTest, ADenialIsRecordedWithItsReason) {
+  const auto object = nlohmann::json::parse(audit::DeniedLine(
+      Identity::Local(7), Spec({"ls"}), absl::PermissionDeniedError("rule \"owner\" says no")));
+  EXPECT_EQ(object["event"], "denied");
+  EXPECT_EQ(object["why"], "rule \"owner\" says no");
+}
+
+}  // namespace
+}  // namespace nacre

@@ -1,0 +1,65 @@
+#include "keeper/listeners.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/temp_dir.h"
+
+namespace nacre::keeper {
+namespace {
+
+Address UnixAddress(const TempDir& dir) { return *Address::Parse("unix:" + dir.path() + "/d/s"); }
+
+TEST(ListenersTest, AUnixSocketIsItsOwnersAloneAndGoesWithItsListener) {
+  const TempDir dir;
+  {
+    auto listener = Listener::Open("grpc-0", UnixAddress(dir));
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    struct stat info;
+    ASSERT_EQ(stat((dir.path() + "/d/s").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u);
+    ASSERT_EQ(stat((dir.path() + "/d").c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700u);
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir.path() + "/d/s"));
+}
+
+TEST(ListenersTest, AnAddressInUseIsRefused) {
+  const TempDir dir;
+  auto first = Listener::Open("grpc-0", UnixAddress(dir));
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(Listener::Open("grpc-0", UnixAddress(dir)).status()));
+  auto tcp = Listener::Open("grpc-1", *Address::Parse("127.0.0.1:0"));
+  ASSERT_TRUE(tcp.ok());
+  EXPECT_NE(tcp->address().port, 0);
+  EXPECT_TRUE(absl::IsAlreadyExists(Listener::Open("grpc-2", tcp->address()).status()));
+}
+
+TEST(ListenersTest, ADeadDaemonsSocketIsReplacedAndOtherFilesAreNot) {
+  const TempDir dir;
+  {
+    auto listener = Listener::Open("grpc-0", UnixAddress(dir));
+    std::filesystem::create_hard_link(dir.path() + "/d/s", dir.path() + "/d/dead");
+  }
+  const Address dead = *Address::Parse("unix:" + dir.path() + "/d/dead");
+  EXPECT_TRUE(Listener::Open("grpc-0", dead).ok());
+  std::ofstream(dir.path() + "/d/file") << "precious";
+  const Address file = *Address::Parse("unix:" + dir.path() + "/d/file");
+  EXPECT_TRUE(absl::IsAlreadyExists(Listener::Open("grpc-0", file).status()));
+  EXPECT_TRUE(std::filesystem::exists(dir.path() + "/d/file"));
+}
+
+TEST(ListenersTest, AStateDirectoryHasOneHolder) {
+  const TempDir dir;
+  auto lock = LockDirectory(dir.path() + "/a/state");
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_TRUE(absl::IsAlreadyExists(LockDirectory(dir.path() + "/a/state").status()));
+  lock->reset();
+  EXPECT_TRUE(LockDirectory(dir.path() + "/a/state").ok());
+}
+
+}  // namespace
+}  // namespace nacre::keeper

@@ -1,0 +1,200 @@
+// The writer of the output log, held against its reader: what one writes, the other reads.
+
+#include "keeper/output_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "executor/log_reader.h"
+
+namespace nacre::keeper {
+namespace {
+
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) {
+      reader.reset(ends[0]);
+      writer.reset(ends[1]);
+    }
+  }
+  void Write(const std::string& bytes) {
+    ASSERT_EQ(write(writer.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+  UniqueFd reader, writer;
+};
+
+class OutputLogTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    arena_ = *Arena::Create(2);
+    rings_ = *SharedRings::Map(arena_->front_output_fd(), arena_->front_input_fd());
+    slot_ = static_cast<uint32_t>(arena_->Take());
+  }
+
+  static std::string Text(const LogReader::Chunk& chunk) {
+    return std::string(chunk.first) + std::string(chunk.second);
+  }
+
+  std::unique_ptr<Arena> arena_;
+  std::unique_ptr<SharedRings> rings_;
+  uint32_t slot_ = 0;
+  Pipe pipes_[kStreams];
+};
+
+TEST_F(OutputLogTest, BytesComeBackInOrderOfArrivalWithTheirStreamsAndPositions) {
+  OutputLog log(*arena_, slot_, kDefaultRingBytes);
+  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  EXPECT_FALSE(reader.Next(100).has_value());
+  pipes_[kStdout].Write("one");
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kData);
+  pipes_[kStderr].Write("two");
+  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, 100), OutputLog::Pull::kData);
+  pipes_[kStdout].Write("three");
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kData);
+  auto chunk = reader.Next(100);
+  EXPECT_EQ(Text(*chunk), "one");
+  EXPECT_EQ(chunk->stream, kStdout);
+  chunk = reader.Next(2);
+  EXPECT_EQ(Text(*chunk), "tw");
+  EXPECT_EQ(chunk->stream, kStderr);
+  EXPECT_EQ(chunk->position, 3u);
+  EXPECT_EQ(Text(*reader.Next(100)), "o");
+  chunk = reader.Next(100);
+  EXPECT_EQ(Text(*chunk), "three");
+  EXPECT_EQ(chunk->position, 6u);
+  EXPECT_EQ(reader.position(), 11u);
+}
+
+TEST_F(OutputLogTest, AReaderSeesAnEntryThatGrowsAfterItWasUsedUp) {
+  OutputLog log(*arena_, slot_, kDefaultRingBytes);
+  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  pipes_[kStdout].Write("a");
+  log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100);
+  EXPECT_EQ(Text(*reader.Next(100)), "a");
+  EXPECT_FALSE(reader.Next(100).has_value());
+  pipes_[kStdout].Write("b");
+  log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100);
+  pipes_[kStderr].Write("c");
+  log.PullFrom(pipes_[kStderr].reader.get(), kStderr, 100);
+  EXPECT_EQ(Text(*reader.Next(100)), "b");
+  EXPECT_EQ(Text(*reader.Next(100)), "c");
+}
+
+TEST_F(OutputLogTest, AFullRingTakesNothingUntilReleased) {
+  constexpr size_t kRing = 4096;
+  OutputLog log(*arena_, slot_, kRing);
+  LogReader reader(*rings_, slot_, kRing);
+  pipes_[kStdout].Write(std::string(kRing, 'x') + "tail");
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10 * kRing),
+            OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, kRing), OutputLog::Pull::kFull);
+  // The other stream has a ring of its own.
+  pipes_[kStderr].Write("err");
+  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, kRing), OutputLog::Pull::kData);
+  EXPECT_EQ(reader.Next(kRing)->size(), kRing);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, kRing), OutputLog::Pull::kFull);
+  log.Release(2);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, kRing), OutputLog::Pull::kData);
+  EXPECT_EQ(Text(*reader.Next(kRing)), "err");
+  EXPECT_EQ(Text(*reader.Next(kRing)), "ta");
+}
+
+TEST_F(OutputLogTest, AFullOrderIndexCountsAsAFullRing) {
+  OutputLog log(*arena_, slot_, kDefaultRingBytes);
+  for (size_t i = 0; i < kOrderEntries; ++i) {
+    const uint32_t stream = i % 2;
+    pipes_[stream].Write("x");
+    ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, 10), OutputLog::Pull::kData);
+  }
+  pipes_[kStdout].Write("x");
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kFull);
+  // The last entry is standard error's and may still grow.
+  EXPECT_TRUE(log.HasRoom(kStderr));
+  log.Release(1);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kData);
+}
+
+TEST_F(OutputLogTest, ReleaseIsClampedToTheTotalAndNeverGoesBack) {
+  OutputLog log(*arena_, slot_, 4096);
+  pipes_[kStdout].Write("abc");
+  log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10);
+  log.Release(~uint64_t{0} >> 1);
+  log.Release(1);
+  pipes_[kStdout].Write(std::string(4096, 'x'));
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10'000), OutputLog::Pull::kData);
+  EXPECT_EQ(log.total(), 3u + 4096);
+}
+
+TEST_F(OutputLogTest, ADiscardedLogNeverFills) {
+  OutputLog log(*arena_, slot_, 4096);
+  log.Discard();
+  for (int i = 0; i < 100; ++i) {
+    pipes_[kStdout].Write(std::string(4096, 'x'));
+    ASSERT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 4096), OutputLog::Pull::kData);
+  }
+  EXPECT_EQ(log.bytes(kStdout), 100u * 4096);
+}
+
+TEST_F(OutputLogTest, DigestsAreXxh3OfEachStream) {
+  OutputLog log(*arena_, slot_, 4096);
+  pipes_[kStdout].Write("hello");
+  log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100);
+  XXH128_canonical_t expected;
+  XXH128_canonicalFromHash(&expected, XXH3_128bits("hello", 5));
+  EXPECT_EQ(log.Digest(kStdout),
+            std::string(reinterpret_cast<char*>(expected.digest), sizeof(expected.digest)));
+  XXH128_canonicalFromHash(&expected, XXH3_128bits("", 0));
+  EXPECT_EQ(log.Digest(kStderr),
+            std::string(reinterpret_cast<char*>(expected.digest), sizeof(expected.digest)));
+}
+
+// A writer that pulls random pieces of two streams and a reader in another thread: every byte once, in
+// order, with the ring wrapping all the time.
+TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
+  constexpr size_t kRing = 8192;
+  constexpr uint64_t kBytes = 4'000'000;
+  OutputLog log(*arena_, slot_, kRing);
+  std::atomic<uint64_t> released{0};
+  std::thread consumer([&] {
+    LogReader reader(*rings_, slot_, kRing);
+    uint64_t counts[kStreams] = {};
+    while (reader.position() < kBytes) {
+      const auto chunk = reader.Next(5000);
+      if (!chunk.has_value()) {
+        std::this_thread::yield();
+        continue;
+      }
+      for (const char byte : Text(*chunk)) {
+        ASSERT_EQ(static_cast<uint8_t>(byte), (counts[chunk->stream]++ * 31 + chunk->stream) & 0xff);
+      }
+      released.store(reader.position(), std::memory_order_release);
+    }
+  });
+  std::mt19937 random(1);
+  uint64_t written[kStreams] = {};
+  while (log.total() < kBytes) {
+    const uint32_t stream = random() % 2;
+    std::string bytes(std::min<uint64_t>(1 + random() % 3000, kBytes - log.total()), '\0');
+    for (char& byte : bytes) byte = static_cast<char>(written[stream]++ * 31 + stream);
+    pipes_[stream].Write(bytes);
+    for (size_t left = bytes.size(); left > 0;) {
+      const uint64_t before = log.total();
+      log.Release(released.load(std::memory_order_acquire));
+      if (log.PullFrom(pipes_[stream].reader.get(), stream, left) == OutputLog::Pull::kData) {
+        left -= log.total() - before;
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+  consumer.join();
+}
+
+}  // namespace
+}  // namespace nacre::keeper
