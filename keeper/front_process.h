@@ -22,10 +22,10 @@ class FrontProcess {
 
   int pid() const { return pid_; }
   // Readable once the process has exited.
-  int pidfd() const { return pidfd_.get(); }
-  int channel() const { return channel_.get(); }
+  UniqueFd& pidfd() { return pidfd_; }
+  // Not valid any more once it was closed.
+  UniqueFd& channel() { return channel_; }
   int64_t started_ns() const { return started_ns_; }
-  void CloseChannel() { channel_.reset(); }
 
   void Kill(int signal) const;
   // Reaps the exited process and says how it ended.

@@ -152,15 +152,15 @@ absl::Status Keeper::StartFront() {
   front_ = *std::move(front);
   front_greeted_ = false;
   refusals_ = 0;
-  absl::Status status = loop_.Add(front_->channel(), EPOLLIN, this, kChannel);
-  status.Update(loop_.Add(front_->pidfd(), EPOLLIN, this, kFrontExit));
+  absl::Status status = loop_.Add(front_->channel().get(), EPOLLIN, this, kChannel);
+  status.Update(loop_.Add(front_->pidfd().get(), EPOLLIN, this, kFrontExit));
   log::Info("front started, pid %d", front_->pid());
   return status;
 }
 
 void Keeper::DropChannel() {
-  if (front_->channel() < 0) return;
-  front_->CloseChannel();
+  if (!front_->channel().valid()) return;
+  loop_.Close(&front_->channel());
   // Whatever it still knew of its sessions is gone with it. (A later front can't adopt them yet.)
   if (running_ > 0) log::Warning("%d sessions lost their front and are ended", running_);
   for (auto& [number, session] : sessions_) {
@@ -175,10 +175,10 @@ void Keeper::DropChannel() {
 
 void Keeper::OnFrontExit() {
   // What it said before it died still counts.
-  if (front_->channel() >= 0) ReceiveRequests();
-  if (front_->channel() >= 0) DropChannel();
+  if (front_->channel().valid()) ReceiveRequests();
+  if (front_->channel().valid()) DropChannel();
   const int64_t lived = MonotonicNs() - front_->started_ns();
-  loop_.Remove(front_->pidfd());
+  loop_.Close(&front_->pidfd());
   const std::string how = front_->Reap();
   const int pid = front_->pid();
   front_.reset();
@@ -196,8 +196,8 @@ void Keeper::OnFrontExit() {
 
 void Keeper::ReceiveRequests() {
   // A bounded turn, so that a busy front does not stop the pump.
-  for (int i = 0; i < 16 && front_->channel() >= 0; ++i) {
-    auto received = seqpacket::Receive(front_->channel());
+  for (int i = 0; i < 16 && front_->channel().valid(); ++i) {
+    auto received = seqpacket::Receive(front_->channel().get());
     if (!received.ok()) {
       // One that closed its channel is on its way out; one that broke it has no way.
       if (absl::IsOutOfRange(received.status())) {
@@ -235,7 +235,7 @@ void Keeper::Welcome(const v1::Hello& hello) {
   }
   if (draining_) message.add_events()->mutable_drain();
   if (absl::Status status =
-          seqpacket::Send(front_->channel(), message.SerializeAsString(), fds);
+          seqpacket::Send(front_->channel().get(), message.SerializeAsString(), fds);
       !status.ok()) {
     log::Error("welcome: %s", std::string(status.message()));
     front_->Kill(SIGKILL);
@@ -246,14 +246,14 @@ void Keeper::Welcome(const v1::Hello& hello) {
 
 // One datagram at a time: what the channel had no room for is kept and goes first.
 void Keeper::FlushNews() {
-  if (!front_.has_value() || front_->channel() < 0 || !front_greeted_) return;
+  if (!front_.has_value() || !front_->channel().valid() || !front_greeted_) return;
   while (true) {
     if (outgoing_.empty()) outgoing_ = TakeNews();
     if (outgoing_.empty()) return;
-    const absl::Status status = seqpacket::Send(front_->channel(), outgoing_);
+    const absl::Status status = seqpacket::Send(front_->channel().get(), outgoing_);
     if (absl::IsUnavailable(status)) {
       // A front that does not listen is not listened to either, so that nothing piles up.
-      loop_.Modify(front_->channel(), EPOLLOUT, this, kChannel);
+      loop_.Modify(front_->channel().get(), EPOLLOUT, this, kChannel);
       return;
     }
     outgoing_.clear();
@@ -321,7 +321,7 @@ void Keeper::Handle(seqpacket::Datagram datagram) {
   }
   for (const v1::FrontRequest& request : message.requests()) {
     if (absl::Status result = HandleRequest(request, record_fd); !result.ok()) Refuse(result);
-    if (!front_.has_value() || front_->channel() < 0) return;
+    if (!front_.has_value() || !front_->channel().valid()) return;
   }
 }
 
@@ -510,8 +510,8 @@ void Keeper::OnEvent(uint32_t tag, uint32_t events) {
       OnSignal();
       break;
     case kChannel:
-      if (!front_.has_value() || front_->channel() < 0) break;
-      if ((events & EPOLLOUT) != 0) loop_.Modify(front_->channel(), EPOLLIN, this, kChannel);
+      if (!front_.has_value() || !front_->channel().valid()) break;
+      if ((events & EPOLLOUT) != 0) loop_.Modify(front_->channel().get(), EPOLLIN, this, kChannel);
       ReceiveRequests();
       break;
     case kFrontExit:
@@ -566,7 +566,7 @@ void Keeper::OnTimer() {
   }
   if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions(v1::END_CAUSE_SHUTDOWN);
   if (front_kill_at_ != 0 && now >= front_kill_at_) {
-    const bool has_work = front_.has_value() && front_->channel() >= 0 && running_ > 0;
+    const bool has_work = front_.has_value() && front_->channel().valid() && running_ > 0;
     front_kill_at_ = has_work ? now + kFrontLeaveNs : 0;
     if (!has_work && front_.has_value()) front_->Kill(SIGKILL);
   }

@@ -35,7 +35,11 @@ void Loop::Modify(int fd, uint32_t events, EventHandler* handler, uint32_t tag) 
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void Loop::Remove(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Loop::Close(UniqueFd* fd) {
+  if (!fd->valid()) return;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd->get(), nullptr);
+  fd->reset();
+}
 
 void Loop::SetTimer(EventHandler* handler, int64_t* current, int64_t deadline) {
   if (*current == deadline) return;

@@ -27,8 +27,9 @@ class Loop {
 
   absl::Status Add(int fd, uint32_t events, EventHandler* handler, uint32_t tag);
   void Modify(int fd, uint32_t events, EventHandler* handler, uint32_t tag);
-  // Only for descriptors that stay open elsewhere; closing the last copy removes it by itself.
-  void Remove(int fd);
+  // Takes `fd` out and closes it. Closing alone would not do: a child about to have its own descriptor
+  // table may hold a copy for a moment, and events would go on for a handler that is no more.
+  void Close(UniqueFd* fd);
 
   // Calls OnTimer once at `deadline` (MonotonicNs), replacing the handler's earlier `*current`; 0 only
   // takes that back. `*current` is the caller's copy of what is set.

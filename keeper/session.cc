@@ -108,7 +108,7 @@ void Session::OnReport() {
     host_.spawner().Unstage(child_.lane);
     return;
   }
-  child_.report.reset();
+  host_.loop().Close(&child_.report);
   // A child that failed is on its last instruction, and on the lane's stack until it is gone.
   if (last != nullptr) waitpid(child_.pid, nullptr, 0);
   host_.spawner().Release(child_.lane);
@@ -138,11 +138,15 @@ void Session::OnRunning() {
   ArmTimer();
 }
 
+void Session::CloseDescriptors() {
+  for (Pipe& pipe : pipes_) host_.loop().Close(&pipe.fd);
+  host_.loop().Close(&input_);
+  host_.loop().Close(&child_.pidfd);
+}
+
 void Session::Fail(v1::SpawnStep step, int error, std::string detail) {
   state_ = State::kFailed;
-  for (Pipe& pipe : pipes_) pipe.fd.reset();
-  input_.reset();
-  child_.pidfd.reset();
+  CloseDescriptors();
   failure_.set_session(number_);
   failure_.set_step(step);
   failure_.set_error(static_cast<uint32_t>(error));
@@ -186,7 +190,7 @@ bool Session::Turn() {
         break;
       case OutputLog::Pull::kEnd:
         pipe.complete = true;
-        pipe.fd.reset();
+        host_.loop().Close(&pipe.fd);
         break;
       case OutputLog::Pull::kFull:
         break;
@@ -235,14 +239,14 @@ void Session::PumpInput() {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EAGAIN) break;
     if (written < 0) {
-      input_.reset();  // the command has closed its input: what follows goes nowhere
+      host_.loop().Close(&input_);  // the command has closed its input: what follows goes nowhere
       break;
     }
     input_consumed_ += static_cast<uint64_t>(written);
   }
   if (!input_.valid()) input_consumed_ = input_produced_;
   host_.arena().header(slot_).consumed.store(input_consumed_, std::memory_order_release);
-  if (input_eof_ && input_consumed_ == input_produced_) input_.reset();
+  if (input_eof_ && input_consumed_ == input_produced_) host_.loop().Close(&input_);
   NoteProgress();
 }
 
@@ -348,9 +352,7 @@ void Session::Finish() {
   state_ = State::kEnded;
   host_.loop().SetTimer(this, &armed_timer_, 0);
   RecordEnd(status, usage);
-  for (Pipe& pipe : pipes_) pipe.fd.reset();
-  input_.reset();
-  child_.pidfd.reset();
+  CloseDescriptors();
   MarkNews(&news_ended_);
   host_.OnEnd(this);
 }

@@ -97,6 +97,7 @@ class Session : public EventHandler {
   void OnReport();
   void OnRunning();
   void Fail(v1::SpawnStep step, int error, std::string detail);
+  void CloseDescriptors();
   void OnLeaderExit();
   void PumpInput();
   void CloseInput();

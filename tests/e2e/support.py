@@ -68,9 +68,7 @@ STUBS = _stubs()
 sys.path.insert(0, STUBS)
 
 from nacre.internal.v1 import status_pb2  # noqa: E402
-from nacre.v1 import command_pb2, session_pb2, shell_pb2, shell_pb2_grpc  # noqa: E402
-
-__all__ = ["command_pb2", "session_pb2", "shell_pb2", "shell_pb2_grpc", "status_pb2"]
+from nacre.v1 import command_pb2, session_pb2, shell_pb2, shell_pb2_grpc  # noqa: E402,F401
 
 # --- waiting -------------------------------------------------------------------------------------
 
@@ -182,6 +180,15 @@ class MemoryWatch:
 # --- a daemon ------------------------------------------------------------------------------------
 
 
+class _Client(subprocess.Popen):
+    """A process that does not outlive its `with`."""
+
+    def __exit__(self, *exception):
+        if exception[0] is not None:
+            self.kill()
+        super().__exit__(*exception)
+
+
 class Node:
     """One nacred with its state, in a temporary directory of its own. Stop it, or use it by `with`."""
 
@@ -291,7 +298,7 @@ class Node:
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
         env = {**os.environ, "NACRE_HOST": self.target, **options.pop("env", {})}
-        return subprocess.Popen([str(BIN / "nacre"), *args], env=env, **options)
+        return _Client([BIN / "nacre", *args], env=env, **options)
 
     def nacre(self, *args, input=None, timeout=DEADLINE, **options):  # noqa: A002
         """Runs the client to its end."""

@@ -15,16 +15,16 @@ bool AwaitReadable(int fd) {
 TEST(FrontProcessTest, TheFrontGetsItsChannelAsDescriptorThreeAndNoOther) {
   auto front = FrontProcess::Start("/bin/sh", {"-c", "echo hello >&3; exec ls /proc/self/fd >&3"});
   ASSERT_TRUE(front.ok()) << front.status();
-  ASSERT_TRUE(AwaitReadable(front->channel()));
-  auto hello = seqpacket::Receive(front->channel());
+  ASSERT_TRUE(AwaitReadable(front->channel().get()));
+  auto hello = seqpacket::Receive(front->channel().get());
   ASSERT_TRUE(hello.ok() && hello->has_value());
   EXPECT_EQ((*hello)->bytes, "hello\n");
-  ASSERT_TRUE(AwaitReadable(front->channel()));
-  auto descriptors = seqpacket::Receive(front->channel());
+  ASSERT_TRUE(AwaitReadable(front->channel().get()));
+  auto descriptors = seqpacket::Receive(front->channel().get());
   ASSERT_TRUE(descriptors.ok() && descriptors->has_value());
   // 4 is ls's own look at the folder.
   EXPECT_EQ((*descriptors)->bytes, "0\n1\n2\n3\n4\n");
-  ASSERT_TRUE(AwaitReadable(front->pidfd()));
+  ASSERT_TRUE(AwaitReadable(front->pidfd().get()));
   EXPECT_EQ(front->Reap(), "exited with status 0");
 }
 
@@ -32,7 +32,7 @@ TEST(FrontProcessTest, TheWayAFrontDiedIsTold) {
   auto front = FrontProcess::Start("/bin/sleep", {"1000"});
   ASSERT_TRUE(front.ok());
   front->Kill(SIGKILL);
-  ASSERT_TRUE(AwaitReadable(front->pidfd()));
+  ASSERT_TRUE(AwaitReadable(front->pidfd().get()));
   EXPECT_EQ(front->Reap(), "killed by SIGKILL");
 }
 
