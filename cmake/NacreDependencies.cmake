@@ -44,7 +44,9 @@ nacre_external(xxhash ${xxhash_lib})
 find_path(NACRE_ASIO_INCLUDE asio.hpp REQUIRED)
 nacre_external(asio Threads::Threads)
 target_include_directories(nacre_asio SYSTEM INTERFACE ${NACRE_ASIO_INCLUDE})
-target_compile_definitions(nacre_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# Asio finds std::aligned_alloc or not depending on what was included before it: one way for every file,
+# or memory of one kind is freed as the other.
+target_compile_definitions(nacre_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_DISABLE_STD_ALIGNED_ALLOC)
 
 find_package(CLI11 REQUIRED)
 

@@ -190,10 +190,14 @@ class Input(NodeTest):
             os.close(writing)
 
     def test_a_closed_standard_input_is_an_empty_one_or_an_error_but_no_hang(self):
-        line = f'"{support.BIN}/nacre" -H {self.node.target} exec -i cat <&-'
-        done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE)
-        self.assertEqual(done.stdout, b"")
-        self.assertIn(done.returncode, (0, 125))
+        result = self.node.sh('exec "$nacre" exec -i cat <&-')
+        self.assertEqual(result.stdout, b"")
+        self.assertIn(result.returncode, (0, 125))
+
+    def test_a_closed_output_takes_nothing_else_in_its_place(self):
+        self.assert_ends(self.node.sh('exec "$nacre" exec echo lost >&-'), 125, b"")
+        self.assert_ends(self.node.sh('exec "$nacre" exec -- sh -c "echo out; echo lost >&2" 2>&-'), 125, b"out\n")
+        self.assert_ends(self.node.sh('exec "$nacre" exec true <&- >&- 2>&-'), 0)
 
 
 class Endings(NodeTest):
@@ -205,39 +209,29 @@ class Endings(NodeTest):
         wait_for(lambda: not self.node.session_processes(), "yes ends")
 
     def test_a_pipeline_into_head_ends_at_once(self):
-        line = f'"{support.BIN}/nacre" -H {self.node.target} exec -- yes | head -1'
-        done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE)
-        self.assertEqual((done.stdout, done.returncode), (b"y\n", 0))
+        self.assert_ends(self.node.sh('"$nacre" exec -- yes | head -1'), 0, b"y\n")
 
-    def _interrupted(self, line, numbers):
-        with self.node.popen("exec", "--", "sh", "-c", line) as client:
+    def _interrupted(self, command, numbers):
+        with self.node.popen("exec", *command) as client:
             self.assertEqual(client.stdout.readline(), b"ready\n")
-            for number in numbers:
+            for index, number in enumerate(numbers):
                 client.send_signal(number)
-                if number != numbers[-1]:
+                if index + 1 < len(numbers):
                     # Signals of one number merge while one is pending: wait for its effect.
-                    self.assertEqual(client.stdout.readline(), b"again\n")
+                    self.assertEqual(client.stdout.readline(), b"%d\n" % number)
             out, err = client.communicate(timeout=DEADLINE)
         return client.returncode, out, err
 
-    def test_ctrl_c_reaches_the_command_which_may_do_as_it_likes(self):
-        line = 'trap "echo got; exit 5" INT; echo ready; sleep 100'
-        self.assertEqual(self._interrupted(line, [signal.SIGINT]), (5, b"got\n", b""))
+    def test_signals_reach_the_command_which_may_do_as_it_likes(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            self.assertEqual(self._interrupted([support.TAKE_SIGNALS, "1"], [number]), (5, b"%d\n" % number, b""))
 
     def test_ctrl_c_kills_a_command_that_does_not_care(self):
-        line = "echo ready; exec sleep 100"
-        self.assertEqual(self._interrupted(line, [signal.SIGINT]), (130, b"", b""))
-
-    def test_other_signals_reach_the_command_too(self):
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            line = f'trap "echo got; exit 5" {int(number)}; echo ready; sleep 100'
-            status, out, _ = self._interrupted(line, [number])
-            self.assertEqual((status, out), (5, b"got\n"))
+        self.assertEqual(self._interrupted(["sh", "-c", "echo ready; exec sleep 100"], [signal.SIGINT]), (130, b"", b""))
 
     def test_the_third_ctrl_c_ends_a_command_that_ignores_it(self):
-        line = 'trap "echo again" INT; echo ready; while :; do sleep 100; done'
-        status, _, _ = self._interrupted(line, [signal.SIGINT] * 3)
-        self.assertEqual(status, 128 + signal.SIGTERM)
+        status, out, _ = self._interrupted([support.TAKE_SIGNALS], [signal.SIGINT, signal.SIGINT, signal.SIGINT])
+        self.assertEqual((status, out), (128 + signal.SIGKILL, b"%d\n" % signal.SIGTERM))
 
     def test_a_stopped_client_holds_up_nobody_else(self):
         with self.node.popen("exec", "yes") as client:

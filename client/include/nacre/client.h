@@ -1,14 +1,16 @@
 // Nacre's C++ client: runs commands on a machine where nacred serves.
 //
-//   auto client = nacre::client::Client::Connect({});              // $NACRE_HOST, or the local
-//   node if (!client.ok()) return client.status(); nacre::client::Command command; command.argv =
-//   {"make", "-j4"}; auto process = (*client)->Exec(command); if (!process.ok()) return
-//   process.status(); for (;;) {
+//   auto client = nacre::client::Client::Connect({});  // $NACRE_HOST, or the local node
+//   if (!client.ok()) return client.status();
+//   nacre::client::Command command;
+//   command.argv = {"make", "-j4"};
+//   auto process = (*client)->Exec(command);
+//   if (!process.ok()) return process.status();
+//   for (;;) {
 //     auto event = (*process)->Next();
-//     if (!event.ok()) return event.status();                      // Nacre or the network failed
-//     if (auto* output = std::get_if<nacre::client::Output>(&*event)) std::cout << output->data;
-//     if (auto* end = std::get_if<nacre::client::Terminated>(&*event)) return
-//     Report(end->termination);
+//     if (!event.ok()) return event.status();  // Nacre or the network failed
+//     if (auto* output = std::get_if<nacre::client::Output>(&*event)) Show(output->data);
+//     if (auto* end = std::get_if<nacre::client::Terminated>(&*event)) return Report(*end);
 //   }
 //
 // A short command whose output fits in memory needs one call: `(*client)->Run(command)`.
