@@ -169,7 +169,7 @@ void Keeper::DropChannel() {
     session->Discard();
     session->End(v1::END_CAUSE_FRONT_LOST, "");
   }
-  refused_spawns_.clear();
+  failed_spawns_.clear();
   outgoing_.clear();
 }
 
@@ -269,10 +269,10 @@ std::string Keeper::TakeNews() {
   v1::KeeperMessage message;
   if (std::exchange(news_drain_, false)) message.add_events()->mutable_drain();
   size_t bytes = 0;
-  while (!refused_spawns_.empty() && bytes < kNewsBytes) {
-    bytes += refused_spawns_.back().ByteSizeLong() + 8;
-    *message.add_events()->mutable_spawn_failed() = std::move(refused_spawns_.back());
-    refused_spawns_.pop_back();
+  while (!failed_spawns_.empty() && bytes < kNewsBytes) {
+    bytes += failed_spawns_.back().ByteSizeLong() + 8;
+    *message.add_events()->mutable_spawn_failed() = std::move(failed_spawns_.back());
+    failed_spawns_.pop_back();
   }
   size_t taken = 0;
   for (; taken < news_.size() && bytes < kNewsBytes; ++taken) {
@@ -390,13 +390,6 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
   return absl::UnimplementedError("a request that this keeper does not serve");
 }
 
-void Keeper::RefuseSpawn(uint64_t number, v1::SpawnStep step, std::string detail) {
-  v1::SpawnFailed& failure = refused_spawns_.emplace_back();
-  failure.set_session(number);
-  failure.set_step(step);
-  failure.set_detail(std::move(detail));
-}
-
 absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd) {
   if (spawn.session() < next_session_) {
     return absl::InvalidArgumentError(absl::StrFormat("session number %d again", spawn.session()));
@@ -409,14 +402,15 @@ absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_
   }
   absl::Status status = record.status();
   if (status.ok()) status = StartSession(spawn.session(), *std::move(record));
-  if (absl::IsInvalidArgument(status)) {
-    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_REQUEST, std::string(status.message()));
-  } else if (absl::IsResourceExhausted(status)) {
-    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_RESOURCES, std::string(status.message()));
-  } else if (!status.ok()) {
-    RefuseSpawn(spawn.session(), v1::SPAWN_STEP_AUDIT, std::string(status.message()));
-    log::Error("no command is started: %s", std::string(status.message()));
-  }
+  if (status.ok()) return status;
+  v1::SpawnFailed& failure = failed_spawns_.emplace_back();
+  failure.set_session(spawn.session());
+  failure.set_step(absl::IsInvalidArgument(status)     ? v1::SPAWN_STEP_REQUEST
+                   : absl::IsResourceExhausted(status) ? v1::SPAWN_STEP_RESOURCES
+                   : absl::IsUnavailable(status)       ? v1::SPAWN_STEP_SHUTDOWN
+                                                       : v1::SPAWN_STEP_AUDIT);
+  failure.set_detail(std::string(status.message()));
+  log::Warning("session %d is not started: %s", spawn.session(), failure.detail());
   return absl::OkStatus();
 }
 
@@ -428,6 +422,7 @@ absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
   if (record.session_record().size() > kMaxSessionRecord) {
     return absl::InvalidArgumentError("session_record is too big");
   }
+  if (draining_) return absl::UnavailableError("the node is shutting down");
   const std::string id = absl::StrFormat("%08x-%d", epoch_, number);
   auto plan = PlanChild(record, user_, id);
   if (!plan.ok()) return plan.status();
@@ -435,7 +430,6 @@ absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("open files: %d sessions run, no more fit the limit", running_));
   }
-  if (draining_) return absl::ResourceExhaustedError("the node is shutting down");
   const int64_t slot = arena_->Take();
   if (slot < 0) return absl::ResourceExhaustedError("sessions: every slot is taken");
   if (absl::Status status = audit_->Append(record.audit_intent()); !status.ok()) {
@@ -486,7 +480,13 @@ void Keeper::OnEnd(Session* session) {
   if (absl::Status status = audit_->Append(line); !status.ok()) {
     log::Error("%s: %s", session->id(), std::string(status.message()));
   }
-  if (session->orphaned) forgotten_.push_back(session->number());
+  // Nobody asks about a command that never ran.
+  if (session->state() == Session::State::kFailed && !session->orphaned) {
+    failed_spawns_.push_back(session->failure());
+  }
+  if (session->orphaned || session->state() == Session::State::kFailed) {
+    forgotten_.push_back(session->number());
+  }
 }
 
 void Keeper::DeleteForgotten() {

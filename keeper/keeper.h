@@ -76,7 +76,6 @@ class Keeper : public SessionHost, public EventHandler {
   absl::Status HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd);
   absl::Status HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd);
   absl::Status StartSession(uint64_t number, v1::SpawnRecord record);
-  void RefuseSpawn(uint64_t number, v1::SpawnStep step, std::string detail);
   void Refuse(const absl::Status& status);
 
   void PumpRunnable();
@@ -113,8 +112,8 @@ class Keeper : public SessionHost, public EventHandler {
   size_t running_ = 0;
   std::deque<Session*> queued_;
   std::vector<Session*> runnable_, news_;
-  // Spawns that failed before there was a session.
-  std::vector<v1::SpawnFailed> refused_spawns_;
+  // News of commands that never ran.
+  std::vector<v1::SpawnFailed> failed_spawns_;
   std::vector<uint64_t> forgotten_;
 
   bool draining_ = false, news_drain_ = false;

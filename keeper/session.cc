@@ -151,7 +151,6 @@ void Session::Fail(v1::SpawnStep step, int error, std::string detail) {
   failure_.set_step(step);
   failure_.set_error(static_cast<uint32_t>(error));
   failure_.set_detail(std::move(detail));
-  MarkNews(&news_failed_);
   host_.OnEnd(this);
 }
 
@@ -413,7 +412,6 @@ void Session::TakeNews(v1::KeeperMessage* message) {
     message->add_events()->mutable_progress()->set_session(number_);
     progress_sent_ = true;
   }
-  if (std::exchange(news_failed_, false)) *message->add_events()->mutable_spawn_failed() = failure_;
   if (std::exchange(news_ended_, false)) *message->add_events()->mutable_terminated() = termination_;
 }
 

@@ -145,7 +145,7 @@ class Session : public EventHandler {
   bool held_open_ = false;
 
   // News for the front.
-  bool news_spawned_ = false, news_failed_ = false, news_progress_ = false, news_ended_ = false;
+  bool news_spawned_ = false, news_progress_ = false, news_ended_ = false;
   // A Progress is under way and not yet answered by a Release.
   bool progress_sent_ = false;
   uint64_t front_seen_ = 0, front_consumed_seen_ = 0;

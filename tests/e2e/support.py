@@ -195,11 +195,11 @@ class _Client(subprocess.Popen):
 class Node:
     """One nacred with its state, in a temporary directory of its own. Stop it, or use it by `with`."""
 
-    def __init__(self, *args, listen=None, front=None, nofile=None, env=None, directory=None):
+    def __init__(self, *args, listen=None, front=None, nofile=None, env=None, directory=None, state=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="nacre-e2e."))
         self._owns_directory = directory is None
         self.socket = str(self.directory / "s")
-        self.state = self.directory / "state"
+        self.state = state or self.directory / "state"
         self.log_path = self.directory / "log"
         self.target = f"unix:{self.socket}"
         command = [str(BIN / "nacred"), "--state-dir", str(self.state)]
@@ -213,6 +213,7 @@ class Node:
         self._command = command
         self._env = {**os.environ, **(env or {})}
         self._epoch = None
+        self._log_start = 0
         self.process = None
         self.baseline = None
 
@@ -221,19 +222,26 @@ class Node:
     def launch(self):
         """Starts it without waiting until it serves."""
         with open(self.log_path, "ab") as log:
+            self._log_start = log.tell()
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env)
         return self
 
     def start(self):
-        self.launch()
-        self.await_serving()
+        try:
+            self.launch()
+            self.await_serving()
+        except BaseException:
+            self.clean()
+            raise
         return self
 
     def await_serving(self):
         def serves():
             if self.process.poll() is not None:
                 raise AssertionError(f"nacred ended with {self.process.returncode}:\n{self.log()}")
+            bound = re.search(r"listening on (\S+)", self.log())
+            self.target = bound.group(1) if bound else self.target
             return self.ping().returncode == 0
 
         wait_for(serves, lambda: f"nacred serves\n{self.log()}")
@@ -288,7 +296,7 @@ class Node:
     # what it says
 
     def log(self):
-        return _read(self.log_path).decode(errors="replace")
+        return _read(self.log_path)[self._log_start:].decode(errors="replace")
 
     def audit(self):
         return [json.loads(line) for line in (self.state / "audit.jsonl").read_text().splitlines()]
@@ -366,15 +374,15 @@ class Node:
     def session_processes(self):
         return processes_with(f"NACRE_SESSION_ID={self.epoch}-".encode())
 
-    def warm_up(self):
+    def warm_up(self, calls=16):
         """Makes it open what it opens but once, and remembers what it holds when idle."""
         assert self.epoch
         start = command("sh", "-c", "cat; echo $$; echo $$ >&2", input=command_pb2.INPUT_MODE_STREAM)
         with self.stub() as stub:
-            calls = [Exec(stub, start) for _ in range(16)]
-            for call in calls:
+            started = [Exec(stub, start) for _ in range(calls)]
+            for call in started:
                 call.send(input=shell_pb2.Input(data=b"x" * 100_000, eof=True))
-            for call in calls:
+            for call in started:
                 call.follow()
         previous = None
         while previous is None or previous != self.census():  # until two in a row agree

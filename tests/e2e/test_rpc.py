@@ -161,14 +161,19 @@ class Streaming(NodeTest):
         self.assertEqual(self.exec(shell("cat; echo end")).stdout, b"end\n")
 
     def test_unacknowledged_output_holds_the_command_and_an_ack_lets_it_go_on(self):
-        size = 8 << 20
+        size, ring, acked = 8 << 20, 256 << 10, 6
         call = Exec(self.stub(), shell(f"echo first; read go; head -c {size} /dev/zero", input=STREAM))
         call.await_output(b"first\n")
-        call.send(ack=shell_pb2.Ack(position=6))
+        call.send(ack=shell_pb2.Ack(position=acked))
         call.send(input=shell_pb2.Input(data=b"\n"))
-        for event in call._stream():
-            if event.WhichOneof("event") == "output":
-                call.send(ack=shell_pb2.Ack(position=call.position))
+        while call.termination is None:
+            call.await_event("output")
+            self.assertLessEqual(call.position, acked + ring)
+            if call.position in (acked + ring, size + 6):
+                acked = call.position
+                call.send(ack=shell_pb2.Ack(position=acked))
+                if acked == size + 6:
+                    call.follow()
         self.assertEqual(len(call.stdout), size + 6)
 
     def test_an_ack_beyond_what_was_sent_is_refused(self):

@@ -1,0 +1,95 @@
+"""The keeper believes nothing that a front says: it logs, stays alive, and serves with the next one."""
+
+import pathlib
+import unittest
+
+import support
+from support import SETTLE_DEADLINE, Node, children, wait_for
+
+ROGUE = pathlib.Path(__file__).with_name("rogue_front.py")
+
+
+class Rogue(unittest.TestCase):
+    def play(self, act):
+        """A daemon whose first front plays this act; it serves with the second one."""
+        node = Node(front=ROGUE)
+        node._env.update(ROGUE_ACT=act, ROGUE_DIR=str(node.directory), ROGUE_FRONT=str(support.BIN / "nacre-front"),
+                         NACRE_E2E_STUBS=support.STUBS)
+        self.enterContext(node)
+        result = node.exec("echo", "served")
+        self.assertEqual((result.returncode, result.stdout), (0, b"served\n"), node.log())
+        self.assertIsNone(node.process.poll())
+        wait_for(lambda: list(children(node.pid)) == [node.front_pid()], lambda: f"only a front: {children(node.pid)}", SETTLE_DEADLINE)
+        node.warm_up()
+        node.assert_settled()
+        self.assertEqual(node.log().count("front started"), 2, node.log())
+        return node
+
+    def test_garbage_as_the_first_word(self):
+        self.assertIn("no FrontMessage", self.play("says_garbage_first").log())
+
+    def test_garbage_later(self):
+        self.assertIn("no FrontMessage", self.play("says_garbage_later").log())
+
+    def test_a_first_word_that_is_no_hello(self):
+        node = self.play("does_not_say_hello")
+        self.assertIn("not hello", node.log())
+        self.assertFalse([line for line in node.audit() if line.get("argv") == ["true"]])
+
+    def test_another_version(self):
+        self.assertIn("protocol 77", self.play("speaks_another_version").log())
+
+    def test_a_datagram_that_is_too_big(self):
+        self.assertIn("too big", self.play("says_a_datagram_that_is_too_big").log())
+
+    def test_an_empty_datagram(self):
+        self.play("says_an_empty_datagram")
+
+    def test_a_front_that_closes_its_channel_but_lives_on_is_replaced(self):
+        self.assertIn("killed by SIGKILL", self.play("closes_the_channel").log())
+
+    def test_a_front_that_dies_with_a_session(self):
+        node = self.play("dies_with_a_session")
+        self.assertIn("1 sessions lost their front", node.log())
+        self.assertEqual([line["cause"] for line in node.audit() if "cause" in line][0], "FRONT_LOST")
+
+    def test_every_rule_broken_harms_no_session(self):
+        node = self.play("breaks_every_rule")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        for words in ("session 99 is not this front", "input beyond its ring", "no such signal", "a second hello",
+                      "session number 5 again", "does not serve", "not one short JSON object", "it still runs",
+                      "descriptors that nothing asked for"):
+            self.assertIn(words, node.log())
+        heard = (node.directory / "heard").read_text()
+        self.assertIn("terminated 5", heard)
+        for words in ("not a sealed memfd", "can't be parsed", "is too big", "ring_bytes", "NUL byte", "not absolute",
+                      "without a record", "no name"):
+            self.assertIn(words, heard)
+        ends = [line for line in node.audit() if line["event"] == "end" and line["session"].endswith("-5")]
+        self.assertEqual([(line["cause"], line["exit_code"], line["stdout_bytes"]) for line in ends], [("EXITED", 0, 8)])
+
+    def test_numbers_beyond_the_last(self):
+        node = self.play("wraps_the_numbers")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_durations_beyond_all_clocks(self):
+        node = self.play("asks_for_ages")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_a_front_that_never_listens(self):
+        node = self.play("hears_nothing")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_a_front_that_always_fails_is_not_restarted_in_a_tight_loop(self):
+        node = Node(front="/bin/false").launch()
+        self.addCleanup(node.clean)
+        wait_for(lambda: node.log().count("front started") >= 4, "it is tried again")
+        self.assertIn("exited with status 1", node.log())
+        self.assertRegex(node.log(), r"the next one starts in [1-9]\d* ms")
+        self.assertLess(node.log().count("front started"), 20)
+        node.terminate()
+        self.assertEqual(node.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
