@@ -177,6 +177,10 @@ FloorServer::~FloorServer() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
   }
+  Unlink();
+}
+
+void FloorServer::Unlink() {
   unlink(socket().c_str());
   rmdir(directory_.c_str());
 }

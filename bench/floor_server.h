@@ -26,6 +26,10 @@ class FloorServer {
   // For a gRPC channel. The server may not listen there yet.
   std::string target() const { return "unix:" + socket(); }
 
+  // Takes the socket out of the file system, so that nothing is left behind however we end.
+  // Channels that are connected stay so.
+  void Unlink();
+
   // The flag under which main() calls ServeFloors with the path that follows it.
   static constexpr char kFlag[] = "--serve-floors";
 

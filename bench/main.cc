@@ -26,7 +26,7 @@ constexpr int kWarmUpCommands = 100;
 
 struct Arguments {
   bool quick = false;
-  int rounds = 7;
+  int rounds = 5;
   double seconds = 1.5;
   uint64_t mebibytes = 2048;
   std::vector<std::string> only = Suite::Groups();
@@ -54,9 +54,8 @@ void AddOptions(CLI::App* app, Arguments* arguments) {
       ->check(CLI::IsMember(Suite::Groups()));
 }
 
-absl::Status WarmUp(client::Client& nacre, FloorClient& floors) {
+absl::Status WarmUp(client::Client& nacre) {
   if (auto ping = nacre.Ping(); !ping.ok()) return ping.status();
-  if (absl::Status status = floors.Connect(); !status.ok()) return status;
   for (int i = 0; i < kWarmUpCommands; ++i) {
     if (absl::Status status = ExecTrue(nacre); !status.ok()) return status;
   }
@@ -79,9 +78,11 @@ absl::Status Run(const Arguments& arguments) {
   auto server = FloorServer::Start();
   if (!server.ok()) return server.status();
   FloorClient floors((*server)->target());
+  if (absl::Status status = floors.Connect(); !status.ok()) return status;
+  (*server)->Unlink();
   auto nacre = client::Client::Connect({});
   if (!nacre.ok()) return nacre.status();
-  if (absl::Status status = WarmUp(**nacre, floors); !status.ok()) return status;
+  if (absl::Status status = WarmUp(**nacre); !status.ok()) return status;
   Suite suite(
       **nacre, floors,
       {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});

@@ -36,6 +36,7 @@ import grpc  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests/programs"
 TAKE_SIGNALS = str(PROGRAMS / "take_signals.py")
+ALTERNATE = str(PROGRAMS / "alternate.py")
 BIN = pathlib.Path(os.environ.get("NACRE_BIN") or ROOT / "build/release/bin")
 FULL = os.environ.get("NACRE_E2E_SCALE") == "full"
 SANITIZED = bool(os.environ.get("NACRE_E2E_SANITIZED"))
@@ -153,6 +154,17 @@ def own_memory(pid):
     return (int(fields.get(b"VmRSS", 0)) - int(fields.get(b"RssShmem", 0))) * 1024
 
 
+def await_standstill(pids):
+    """Until none of these processes has read or written a byte for a while."""
+    seen = []
+
+    def stands():
+        seen.append([_read(f"/proc/{pid}/io") for pid in pids])
+        return len(seen) > 30 and all(one == seen[-1] for one in seen[-30:])
+
+    wait_for(stands, "nobody moves a byte any more")
+
+
 class MemoryWatch:
     """Samples own_memory() of some processes; peaks() tells the largest that was seen of each."""
 
@@ -201,9 +213,11 @@ class Node:
         self.socket = str(self.directory / "s")
         self.state = state or self.directory / "state"
         self.log_path = self.directory / "log"
-        self.target = f"unix:{self.socket}"
+        listen = listen or [f"unix:{self.socket}"]
+        # Of TCP the port is known once it listens.
+        self.target = listen[0] if listen[0].startswith("unix:") else None
         command = [str(BIN / "nacred"), "--state-dir", str(self.state)]
-        for address in listen or [self.target]:
+        for address in listen:
             command += ["--listen", address]
         if front:
             command += ["--front", str(front)]
@@ -240,8 +254,11 @@ class Node:
         def serves():
             if self.process.poll() is not None:
                 raise AssertionError(f"nacred ended with {self.process.returncode}:\n{self.log()}")
-            bound = re.search(r"listening on (\S+)", self.log())
-            self.target = bound.group(1) if bound else self.target
+            if self.target is None:
+                bound = re.search(r"listening on (\S+)", self.log())  # names the port that the kernel chose
+                if not bound:
+                    return False
+                self.target = bound.group(1)
             return self.ping().returncode == 0
 
         wait_for(serves, lambda: f"nacred serves\n{self.log()}")

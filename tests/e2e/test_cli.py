@@ -86,8 +86,12 @@ class Arguments(NodeTest):
         self.assert_ends(result, 0, "".join(f"[{word}]" for word in words).encode(), b"")
 
     def test_bytes_that_are_no_utf_8_arrive(self):
-        result = self.node.nacre(b"exec", b"-e", b"N\xfe=V\xff", b"--", b"sh", b"-c", b"printf %s \"$1\"; env | LC_ALL=C grep -a ^N.=", b"sh", b"\xff\x80")
-        self.assert_ends(result, 0, b"\xff\x80N\xfe=V\xff\n")
+        self.assert_ends(self.node.nacre(b"exec", b"printf", b"%s", b"\xff\x80"), 0, b"\xff\x80", b"")
+        result = self.node.nacre(b"exec", b"-e", b"N\xfe=V\xff", b"env")
+        self.assertIn(b"N\xfe=V\xff", result.stdout.split(b"\n"))
+        place = os.fsencode(self.node.directory) + b"/\xfe"
+        os.mkdir(place)
+        self.assert_ends(self.node.nacre(b"exec", b"-w", place, b"pwd"), 0, place + b"\n", b"")
 
     def test_options_end_at_the_first_word_of_the_command(self):
         self.assert_ends(self.node.nacre("exec", "echo", "-i", "--timeout", "-v"), 0, b"-i --timeout -v\n")

@@ -203,6 +203,7 @@ class Ending(unittest.TestCase):
         with self.node.stub() as stub:
             call = Exec(stub, command("yes"))
             call.await_event("output")
+            support.await_standstill([self.node.pid, self.node.front_pid()])
             self.node.terminate()
             wait_for(lambda: "draining" in self.node.log(), "it drains")
             self.node.terminate()

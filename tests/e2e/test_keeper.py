@@ -19,7 +19,8 @@ class Rogue(unittest.TestCase):
         result = node.exec("echo", "served")
         self.assertEqual((result.returncode, result.stdout), (0, b"served\n"), node.log())
         self.assertIsNone(node.process.poll())
-        wait_for(lambda: list(children(node.pid)) == [node.front_pid()], lambda: f"only a front: {children(node.pid)}", SETTLE_DEADLINE)
+        wait_for(lambda: list(children(node.pid)) == [node.front_pid()],
+                 lambda: f"only a front is left: {children(node.pid)}", SETTLE_DEADLINE)
         node.warm_up()
         node.assert_settled()
         self.assertEqual(node.log().count("front started"), 2, node.log())

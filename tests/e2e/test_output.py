@@ -3,6 +3,7 @@
 import concurrent.futures
 import hashlib
 import os
+import signal
 import subprocess
 import threading
 import unittest
@@ -10,7 +11,7 @@ import unittest
 import support
 from support import MIB, RSS_BOUND, Exec, MemoryWatch, NodeTest, command, scaled, session_pb2, shell, wait_for
 
-LONG = scaled(120, 1200)
+LONG = scaled(60, 1200)
 BLOCK = os.urandom(MIB)
 
 
@@ -75,19 +76,7 @@ class Volume(NodeTest):
         self.assert_small(watch)
 
     def _await_standstill(self, client):
-        """Until nobody has moved a byte for a while, although there is more."""
-
-        def moved():
-            pids = [self.node.pid, self.node.front_pid(), client.pid, *self.node.session_processes()]
-            return [support._read(f"/proc/{pid}/io") for pid in pids]
-
-        seen = [moved()]
-
-        def stands():
-            seen.append(moved())
-            return len(seen) > 20 and all(one == seen[-1] for one in seen[-20:])
-
-        wait_for(stands, "a reader that does not read stops the command")
+        support.await_standstill([self.node.pid, self.node.front_pid(), client.pid, *self.node.session_processes()])
         self.assertTrue(self.node.session_processes())
 
     def test_input_waits_for_a_command_that_does_not_read(self):
@@ -141,6 +130,31 @@ class Bytes(NodeTest):
         result = self.node.exec("sh", "-c", line, timeout=LONG)
         self.assertEqual(result.stdout, b"".join(b"%d\n" % i for i in range(count)))
         self.assertEqual(result.stderr, b"".join(b"-%d\n" % i for i in range(count)))
+
+    def test_both_streams_are_exact_when_no_two_writes_can_be_read_together(self):
+        for first, turns in ((0, 10_000), (200_000, 10_000)):
+            with self.subTest(first=first):
+                result = self.node.exec(support.ALTERNATE, str(first), str(turns))
+                self.assert_ends(result, 0, b"x" * first + b"o" * turns, b"e" * turns)
+
+    def test_both_streams_are_exact_when_the_front_was_away_while_they_alternated(self):
+        turns, fifo = 10_000, self.node.directory / "go"
+        os.mkfifo(fifo)
+        self.addCleanup(os.unlink, fifo)
+        call = Exec(self.stub(), shell(f"echo first; read go < {fifo}; exec {support.ALTERNATE} 0 {turns}"))
+        call.await_output(b"first\n")
+        front = self.node.front_pid()
+        wait_for(lambda: support.state_of(front) == "S", "the front has nothing more to do")
+        os.kill(front, signal.SIGSTOP)
+        try:
+            with open(fifo, "w", encoding="ascii") as go:
+                go.write("go\n")
+            support.await_standstill([self.node.pid])
+        finally:
+            os.kill(front, signal.SIGCONT)
+        call.follow()
+        self.assertEqual((call.stdout.count(b"o"), call.stderr.count(b"e")), (turns, turns))
+        self.assertEqual((bytes(call.stdout), bytes(call.stderr)), (b"first\n" + b"o" * turns, b"e" * turns))
 
     def test_streams_written_in_turn_with_pauses_keep_their_order(self):
         # Each word is read before the next is written, so this order is certain.

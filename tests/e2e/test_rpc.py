@@ -129,6 +129,14 @@ class Streaming(NodeTest):
         self.assertEqual(len(call.stdout), 1_000_000)
         self.assertEqual(call.input_acks[-1], 1_000_000)
 
+    def test_input_in_messages_larger_than_its_ring_never_stalls(self):
+        stub, size = self.stub(), 1 << 20
+        for _ in range(10):
+            calls = [Exec(stub, command("wc", "-c", input=STREAM, policies=QUICK_LADDER)) for _ in range(4)]
+            for call in calls:
+                call.send(input=shell_pb2.Input(data=bytes(size), eof=True))
+            self.assertEqual([int(call.follow().stdout) for call in calls], [size] * 4)
+
     def test_repeated_input_is_skipped_by_its_offset(self):
         call = Exec(self.stub(), command("cat", input=STREAM))
         for offset, data, eof in ((0, b"abc", False), (0, b"abcdef", False), (2, b"cd", False), (6, b"gh", True)):
