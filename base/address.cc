@@ -17,9 +17,9 @@ absl::StatusOr<Address> ParseUnix(std::string_view path) {
         absl::StrCat("unix:", std::string(path), ": the path of a Unix socket must be absolute"));
   }
   if (path.size() >= sizeof(sockaddr_un{}.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("unix:", std::string(path), ": the path of a Unix socket is at most ",
-                     sizeof(sockaddr_un{}.sun_path) - 1, " bytes"));
+    return absl::InvalidArgumentError(absl::StrCat("unix:", std::string(path),
+                                                   ": the path of a Unix socket is at most ",
+                                                   sizeof(sockaddr_un{}.sun_path) - 1, " bytes"));
   }
   return Address{.kind = Address::Kind::kUnix, .path = std::string(path), .host = {}};
 }
@@ -29,8 +29,8 @@ absl::StatusOr<Address> ParseUnix(std::string_view path) {
 absl::StatusOr<Address> Address::Parse(std::string_view text) {
   if (text.starts_with("unix:")) return ParseUnix(text.substr(5));
   const auto malformed = [&](std::string_view why) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", std::string(text), "\" is no address: ",
-                                                   std::string(why),
+    return absl::InvalidArgumentError(absl::StrCat("\"", std::string(text),
+                                                   "\" is no address: ", std::string(why),
                                                    " (expected unix:PATH or HOST:PORT)"));
   };
   const size_t colon = text.rfind(':');
@@ -49,8 +49,7 @@ absl::StatusOr<Address> Address::Parse(std::string_view text) {
   if (inet_pton(AF_INET, host.c_str(), &v4) != 1 && inet_pton(AF_INET6, host.c_str(), &v6) != 1) {
     return malformed("the host is not a numeric IP address");
   }
-  return Address{
-      .kind = Kind::kTcp, .path = {}, .host = host, .port = static_cast<uint16_t>(port)};
+  return Address{.kind = Kind::kTcp, .path = {}, .host = host, .port = static_cast<uint16_t>(port)};
 }
 
 std::string Address::ToString() const {

@@ -12,8 +12,9 @@ namespace nacre {
 struct Address {
   enum class Kind { kUnix, kTcp };
 
-  // `unix:PATH` (absolute, fits sun_path) or `HOST:PORT` with a numeric IPv4 address, `localhost` or
-  // an IPv6 address in brackets; PORT 0 lets the kernel choose. INVALID_ARGUMENT says what is wrong.
+  // `unix:PATH` (absolute, fits sun_path) or `HOST:PORT` with a numeric IPv4 address, `localhost`
+  // or an IPv6 address in brackets; PORT 0 lets the kernel choose. INVALID_ARGUMENT says what is
+  // wrong.
   static absl::StatusOr<Address> Parse(std::string_view text);
 
   std::string ToString() const;

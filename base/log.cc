@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
 
 namespace nacre::log {
 namespace {
@@ -24,6 +24,18 @@ spdlog::level::level_enum ToSpdlog(Level level) {
   return spdlog::level::info;
 }
 
+std::string Escape(std::string_view line) {
+  std::string escaped;
+  for (const char byte : line) {
+    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f) {
+      absl::StrAppendFormat(&escaped, "\\x%02x", static_cast<unsigned char>(byte));
+    } else {
+      escaped.push_back(byte);
+    }
+  }
+  return escaped;
+}
+
 }  // namespace
 
 void Init(std::string_view process, Level level) {
@@ -34,7 +46,7 @@ void Init(std::string_view process, Level level) {
 
 void Write(Level level, std::string_view line) {
   if (!spdlog::should_log(ToSpdlog(level))) return;
-  spdlog::log(ToSpdlog(level), absl::Utf8SafeCEscape({line.data(), line.size()}));
+  spdlog::log(ToSpdlog(level), Escape(line));
 }
 
 }  // namespace nacre::log

@@ -10,13 +10,14 @@
 //     SlotHeader | order index | ring of stdout | ring of stderr
 //   input arena (memfd; the front writes, the keeper reads), one ring per slot.
 //
-// Positions count the bytes of both streams together in order of arrival and never change. Entry i of
-// the order index says up to which position the bytes came from which stream; the last entry may
+// Positions count the bytes of both streams together in order of arrival and never change. Entry i
+// of the order index says up to which position the bytes came from which stream; the last entry may
 // still grow. Per stream, byte number n lies in its ring at n modulo the ring's size.
 //
 // Writing order: bytes into the ring, order entry, order_count, total; the last three are release
 // stores. A reader loads `total`, then `order_count`, then entries, each with acquire, and never
-// looks past `total`.
+// looks past `total`. The writer stores `order_tail` before it uses a released entry's place again,
+// so a reader that loads it after an entry knows whether that entry was still its own.
 namespace nacre {
 
 inline constexpr uint32_t kStreams = 2;
@@ -28,6 +29,8 @@ struct SlotHeader {
   std::atomic<uint64_t> total;
   // Entries ever appended to the order index.
   std::atomic<uint64_t> order_count;
+  // Entries of the order index that are released: their places may be taken by later ones.
+  std::atomic<uint64_t> order_tail;
   // Input bytes written to the command.
   std::atomic<uint64_t> consumed;
 };
@@ -55,7 +58,8 @@ class OrderEntry {
 inline constexpr size_t kHeaderBytes = 4096;
 inline constexpr size_t kOrderEntries = 4096;
 inline constexpr size_t kDefaultRingBytes = 256 * 1024;
-// Room for one output ring in a slot. The arena is sparse: what is not used costs address space only.
+// Room for one output ring in a slot. The arena is sparse: what is not used costs address space
+// only.
 inline constexpr size_t kMaxRingBytes = 1024 * 1024;
 inline constexpr size_t kInputRingBytes = 256 * 1024;
 inline constexpr size_t kSlotBytes =

@@ -13,6 +13,8 @@ namespace {
 // Output taken before the node hears of it. Half of its smallest ring (256 KiB): the command writes
 // into one half while the acknowledgement of the other is on its way.
 constexpr uint64_t kAckBytes = 128 << 10;
+// Likewise in pieces: the node keeps the order of so many more pieces of its two streams.
+constexpr int kAckOutputs = 1000;
 
 absl::Status Ended() { return absl::FailedPreconditionError("the command has ended"); }
 
@@ -110,8 +112,10 @@ absl::StatusOr<std::optional<Event>> Process::Impl::HandleTerminated(
 
 // The caller came back, so it has taken all that was entered in the ledger.
 void Process::Impl::AcknowledgeOutput() {
-  if (ledger_.position() - acknowledged_ < kAckBytes) return;
+  const uint64_t taken = ledger_.position() - acknowledged_;
+  if (taken == 0 || (taken < kAckBytes && ++outputs_taken_ < kAckOutputs)) return;
   acknowledged_ = ledger_.position();
+  outputs_taken_ = 0;
   v1::ExecRequest request;
   request.mutable_ack()->set_position(acknowledged_);
   (void)Write(request);  // If it fails, so does the next read, and that one knows why.

@@ -63,6 +63,7 @@ class Process::Impl {
   int next_event_ = 0;
   OutputLedger ledger_;
   uint64_t acknowledged_ = 0;
+  int outputs_taken_ = 0;  // Since the last acknowledgement.
   bool started_ = false;
 
   // Any thread.

@@ -6,8 +6,8 @@
 #include "executor/command_spec.h"
 #include "executor/identity.h"
 
-// What goes into the audit: JSON objects on one line each, which the keeper numbers and writes. Values
-// of the environment and input never do.
+// What goes into the audit: JSON objects on one line each, which the keeper numbers and writes.
+// Values of the environment and input never do.
 namespace nacre::audit {
 
 // The intent to start a command; written before the spawn.

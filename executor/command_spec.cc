@@ -20,8 +20,8 @@ absl::Status CheckString(std::string_view field, const std::string& value, size_
   }
   *total += value.size() + 1;
   if (*total > CommandSpec::kMaxTotal) {
-    return InvalidField(field, absl::StrFormat("argv and env together exceed %d bytes",
-                                               CommandSpec::kMaxTotal));
+    return InvalidField(
+        field, absl::StrFormat("argv and env together exceed %d bytes", CommandSpec::kMaxTotal));
   }
   return absl::OkStatus();
 }
@@ -30,10 +30,10 @@ absl::Status CheckEnvironment(const std::vector<std::pair<std::string, std::stri
                               size_t* total) {
   std::set<std::string_view> names;
   for (const auto& [name, value] : env) {
-    const char* why = name.empty()                              ? "a name is empty"
-                      : name.find('=') != std::string::npos     ? "a name holds '='"
+    const char* why = name.empty()                                   ? "a name is empty"
+                      : name.find('=') != std::string::npos          ? "a name holds '='"
                       : !names.insert(std::string_view(name)).second ? "a name stands twice"
-                                                                : nullptr;
+                                                                     : nullptr;
     if (why != nullptr) return InvalidField("command.env", why);
     // Name, '=', value: one string to the kernel.
     if (absl::Status status = CheckString("command.env", name + "=" + value, total); !status.ok()) {

@@ -9,7 +9,9 @@ namespace {
 constexpr char kReasonPayload[] = "nacre/reason";
 constexpr char kFieldPayload[] = "nacre/field";
 
-absl::Cord ToCord(std::string_view text) { return absl::Cord(absl::string_view(text.data(), text.size())); }
+absl::Cord ToCord(std::string_view text) {
+  return absl::Cord(absl::string_view(text.data(), text.size()));
+}
 
 std::optional<std::string> Payload(const absl::Status& status, const char* url) {
   const auto payload = status.GetPayload(url);

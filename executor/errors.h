@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 
-// Errors with a machine-readable reason. They travel as absl::Status with payloads, which front ends
-// turn into their wire's form (google.rpc.ErrorInfo and BadRequest in gRPC).
+// Errors with a machine-readable reason. They travel as absl::Status with payloads, which front
+// ends turn into their wire's form (google.rpc.ErrorInfo and BadRequest in gRPC).
 namespace nacre {
 
 // `reason` is one of the API's names, e.g. "COMMAND_NOT_FOUND"; `message` names the thing and the

@@ -16,8 +16,8 @@
 
 namespace nacre {
 
-// Starts commands: the only way in for every front end, with policy and audit inside. All methods on
-// the loop that it was given.
+// Starts commands: the only way in for every front end, with policy and audit inside. All methods
+// on the loop that it was given.
 //
 //   auto session = executor.Start(identity, spec, &driver);
 //   … driver.OnStarted(): session->reader(), session->WriteInput() …

@@ -37,8 +37,8 @@ absl::StatusOr<std::unique_ptr<SharedRings>> SharedRings::Map(int output_fd, int
   void* output = mmap(nullptr, *output_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, output_fd, 0);
   if (output == MAP_FAILED) return absl::ErrnoToStatus(errno, "mapping the output arena");
   rings->output_ = static_cast<const char*>(output);
-  void* input = mmap(nullptr, *input_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                     input_fd, 0);
+  void* input =
+      mmap(nullptr, *input_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, input_fd, 0);
   if (input == MAP_FAILED) return absl::ErrnoToStatus(errno, "mapping the input arena");
   rings->input_ = static_cast<char*>(input);
   return rings;
@@ -137,8 +137,7 @@ void SeqpacketKeeperLink::SendQueued() {
   while (!queue_.empty()) {
     std::vector<int> fds;
     if (queue_.front().fd.valid()) fds.push_back(queue_.front().fd.get());
-    if (absl::IsUnavailable(
-            seqpacket::Send(channel_.native_handle(), queue_.front().bytes, fds))) {
+    if (absl::IsUnavailable(seqpacket::Send(channel_.native_handle(), queue_.front().bytes, fds))) {
       asio::post(channel_.get_executor(), [this] { AwaitWritable(); });
       return;
     }

@@ -37,13 +37,15 @@ class SharedRings {
   size_t output_bytes_ = 0, input_bytes_ = 0;
 };
 
-// The executor's one way to the keeper. Send may be called from any thread; events arrive on the loop.
+// The executor's one way to the keeper. Send may be called from any thread; events arrive on the
+// loop.
 class KeeperLink {
  public:
   using EventHandler = std::function<void(const keeper::v1::KeeperEvent&)>;
 
   virtual ~KeeperLink() = default;
-  // Queues a request; requests of one thread arrive in order. `record_fd` is the memfd of a big spawn.
+  // Queues a request; requests of one thread arrive in order. `record_fd` is the memfd of a big
+  // spawn.
   virtual void Send(const keeper::v1::FrontRequest& request, UniqueFd record_fd = UniqueFd()) = 0;
   // What the keeper said at the start.
   virtual const keeper::v1::Welcome& welcome() const = 0;

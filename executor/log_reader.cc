@@ -15,6 +15,8 @@ std::optional<LogReader::Chunk> LogReader::Next(size_t limit) {
   for (;; ++entry_) {
     if (entry_ >= count) return std::nullopt;
     entry = OrderEntry::FromBits(order[entry_ % kOrderEntries].load(std::memory_order_acquire));
+    // Released, so used up by this reader; its place may hold a later entry by now.
+    if (header.order_tail.load(std::memory_order_acquire) > entry_) continue;
     // Only the last entry still grows: one before it that is used up stays so.
     if (entry.end() > position_) break;
     if (entry_ + 1 >= count) return std::nullopt;

@@ -8,8 +8,8 @@
 
 namespace nacre {
 
-// Walks a session's output log from its first byte, in order of position. Borrows the session's rings,
-// whose bytes stay what they are until released. Not thread-safe.
+// Walks a session's output log from its first byte, in order of position. Borrows the session's
+// rings, whose bytes stay what they are until released. Not thread-safe.
 class LogReader {
  public:
   // Some consecutive bytes of one stream; in two parts where the ring wraps.

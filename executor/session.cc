@@ -8,6 +8,12 @@
 #include "executor/spawn_error.h"
 
 namespace nacre {
+namespace {
+
+// A busy driver's releases are told in steps of this size.
+constexpr uint64_t kReleaseStep = 64 * 1024;
+
+}  // namespace
 
 Session::Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, std::string id,
                  Identity owner, const CommandSpec& spec)
@@ -40,7 +46,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
       }
       break;
     case keeper::v1::KeeperEvent::kProgress:
-      owes_release_ = true;
+      waiting_ = false;
       if (dropping_) DropOutput();
       if (driver_ != nullptr) driver_->OnProgress();
       break;
@@ -63,22 +69,31 @@ bool Session::output_taken() const {
          reader_->position() == keeper_.rings().header(slot_).total.load(std::memory_order_acquire);
 }
 
-void Session::Release(uint64_t position) {
-  released_ = std::max(released_, position);
-  owes_release_ = false;
+void Session::SendRelease(bool waits) {
   if (termination_.has_value()) return;  // nothing waits for room any more
-  consumed_seen_ = input_consumed();
+  release_sent_ = released_;
+  waiting_ = waits;
   keeper::v1::FrontRequest request;
   keeper::v1::Release* release = request.mutable_release();
   release->set_session(number_);
   release->set_position(released_);
+  release->set_waits(waits);
   release->set_seen(reader_->seen());
   release->set_consumed_seen(consumed_seen_);
   Send(request);
 }
 
-void Session::Rearm() {
-  if (owes_release_) Release(released_);
+void Session::Proceed() {
+  if (released_ - release_sent_ >= kReleaseStep) SendRelease(false);
+}
+
+void Session::Wait() {
+  if (!waiting_ || released_ != release_sent_) SendRelease(true);
+}
+
+void Session::ObserveInput() {
+  if (running_)
+    consumed_seen_ = keeper_.rings().header(slot_).consumed.load(std::memory_order_acquire);
 }
 
 absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view data) {
@@ -113,11 +128,6 @@ void Session::CloseInput() {
   request.mutable_input()->set_produced(produced_);
   request.mutable_input()->set_eof(true);
   Send(request);
-}
-
-uint64_t Session::input_consumed() const {
-  if (!running_) return 0;
-  return keeper_.rings().header(slot_).consumed.load(std::memory_order_acquire);
 }
 
 void Session::Signal(uint32_t number) {
@@ -184,6 +194,7 @@ void Session::DropOutput() {
   while (reader_->Next(kMaxRingBytes).has_value()) {
   }
   Release(reader_->position());
+  Wait();
 }
 
 }  // namespace nacre

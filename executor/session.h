@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <cstdint>
@@ -32,11 +33,12 @@ class SessionDriver {
   virtual void OnProgress() = 0;
 };
 
-// One run of a command. Made by Executor::Start; its methods are called on the executor's loop only,
-// the constant ones (id, owner) from anywhere.
+// One run of a command. Made by Executor::Start; its methods are called on the executor's loop
+// only, the constant ones (id, owner) from anywhere.
 //
 // The driver reads with reader().Next(), and says by Release what the session may forget; the
-// command waits for it. It calls Close when it has taken the termination, or Abandon when it is lost.
+// command waits for it. It calls Close when it has taken the termination, or Abandon when it is
+// lost.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, std::string id,
@@ -53,18 +55,24 @@ class Session : public std::enable_shared_from_this<Session> {
   // Once the session has ended. The end has been reached when also output_taken().
   const std::optional<Termination>& termination() const { return termination_; }
   bool output_taken() const;
-  // Output before `position` is no longer needed.
-  void Release(uint64_t position);
-  // The driver has looked and waits: the keeper may wake it again.
-  void Rearm();
+  // Output before `position` is no longer needed. Told to the keeper by Proceed or Wait.
+  void Release(uint64_t position) { released_ = std::max(released_, position); }
+  // The driver is busy and comes back by itself: tells the keeper what was released, if that is
+  // much.
+  void Proceed();
+  // The driver has done all there was to do: the keeper wakes it (OnProgress) when there is more
+  // than what reader() and ObserveInput() have seen.
+  void Wait();
 
-  // Takes input from `offset` on; bytes before the expected offset are skipped. Returns how many bytes
-  // of `data` were taken; fewer than all when the input ring is full (OnProgress tells of room).
-  // INVALID_ARGUMENT: a gap, bytes after the end, or no input.
+  // Looks how much input the command has been given; what follows goes by that.
+  void ObserveInput();
+  uint64_t input_consumed() const { return consumed_seen_; }
+  // Takes input from `offset` on; bytes before the expected offset are skipped. Returns how many
+  // bytes of `data` were taken; fewer than all when the input ring is full (OnProgress tells of
+  // room). INVALID_ARGUMENT: a gap, bytes after the end, or no input.
   absl::StatusOr<size_t> WriteInput(uint64_t offset, std::string_view data);
   void CloseInput();
   uint64_t input_offset() const { return produced_; }
-  uint64_t input_consumed() const;
   bool takes_input() const { return takes_input_; }
 
   void Signal(uint32_t number);
@@ -83,6 +91,7 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   void Send(const keeper::v1::FrontRequest& request) { keeper_.Send(request); }
   void SendEnd(keeper::v1::EndCause cause, const std::string& by);
+  void SendRelease(bool waits);
   void EndUnwatched(keeper::v1::EndCause cause, const std::string& by);
   // Reads and drops output when nobody drives any more.
   void DropOutput();
@@ -100,12 +109,14 @@ class Session : public std::enable_shared_from_this<Session> {
   // Loop only.
   SessionDriver* driver_ = nullptr;
   bool running_ = false, failed_ = false, closed_ = false;
-  bool owes_release_ = false, dropping_ = false, input_closed_ = false;
+  // Whether the keeper knows that the driver waits.
+  bool waiting_ = true;
+  bool dropping_ = false, input_closed_ = false;
   uint32_t slot_ = 0;
   int64_t start_unix_ns_ = 0;
   std::optional<LogReader> reader_;
   std::optional<Termination> termination_;
-  uint64_t released_ = 0;
+  uint64_t released_ = 0, release_sent_ = 0;
   uint64_t produced_ = 0, consumed_seen_ = 0;
   asio::steady_timer grace_;
 };

@@ -27,9 +27,8 @@ absl::Status ExecError(int error, const std::string& program) {
       return MakeError(StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE",
                        absl::StrFormat("%s: not executable (%s)", program, strerror(error)));
     case ENOEXEC:
-      return MakeError(
-          StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE",
-          absl::StrFormat("%s: not executable (no binary, and no #! line)", program));
+      return MakeError(StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE",
+                       absl::StrFormat("%s: not executable (no binary, and no #! line)", program));
     case EAGAIN:
     case ENOMEM:
     case ENFILE:
@@ -52,17 +51,17 @@ absl::Status SpawnError(const keeper::v1::SpawnFailed& failure, const std::strin
     case keeper::v1::SPAWN_STEP_REQUEST:
       return MakeError(StatusCode::kInvalidArgument, "INVALID_FIELD", failure.detail());
     case keeper::v1::SPAWN_STEP_RESOURCES:
-      return MakeError(StatusCode::kResourceExhausted, "NODE_RESOURCES",
-                       absl::StrFormat("the node can't start another command: %s",
-                                       failure.detail()));
+      return MakeError(
+          StatusCode::kResourceExhausted, "NODE_RESOURCES",
+          absl::StrFormat("the node can't start another command: %s", failure.detail()));
     case keeper::v1::SPAWN_STEP_AUDIT:
       return MakeError(StatusCode::kUnavailable, "AUDIT_UNAVAILABLE",
                        absl::StrFormat("the node's audit can't be written (%s), so nothing is "
                                        "started; free space or mend its state directory",
                                        failure.detail()));
     case keeper::v1::SPAWN_STEP_CHDIR:
-      return InvalidField("command.cwd", absl::StrFormat("%s: %s", absl::Utf8SafeCHexEscape(cwd),
-                                                         strerror(error)));
+      return InvalidField(
+          "command.cwd", absl::StrFormat("%s: %s", absl::Utf8SafeCHexEscape(cwd), strerror(error)));
     case keeper::v1::SPAWN_STEP_EXEC:
       return ExecError(error, program);
     case keeper::v1::SPAWN_STEP_INTERPRETER:

@@ -37,16 +37,15 @@ absl::StatusOr<std::unique_ptr<Arena>> Arena::Create(uint32_t slots) {
   if (!input.ok()) return input.status();
   arena->output_fd_ = *std::move(output);
   arena->input_fd_ = *std::move(input);
-  arena->front_output_fd_.reset(
-      open(absl::StrFormat("/proc/self/fd/%d", arena->output_fd_.get()).c_str(),
-           O_RDONLY | O_CLOEXEC));
+  arena->front_output_fd_.reset(open(
+      absl::StrFormat("/proc/self/fd/%d", arena->output_fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!arena->front_output_fd_.valid()) return absl::ErrnoToStatus(errno, "output arena");
   void* output_map = mmap(nullptr, output_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
                           arena->output_fd_.get(), 0);
   if (output_map == MAP_FAILED) return absl::ErrnoToStatus(errno, "mapping the output arena");
   arena->output_ = static_cast<char*>(output_map);
-  void* input_map = mmap(nullptr, input_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
-                         arena->input_fd_.get(), 0);
+  void* input_map =
+      mmap(nullptr, input_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, arena->input_fd_.get(), 0);
   if (input_map == MAP_FAILED) return absl::ErrnoToStatus(errno, "mapping the input arena");
   arena->input_ = static_cast<const char*>(input_map);
   for (uint32_t slot = slots; slot-- > 0;) arena->free_.push_back(slot);
@@ -72,6 +71,7 @@ int64_t Arena::Take() {
   free_.pop_back();
   header(slot).total.store(0, std::memory_order_relaxed);
   header(slot).order_count.store(0, std::memory_order_relaxed);
+  header(slot).order_tail.store(0, std::memory_order_relaxed);
   header(slot).consumed.store(0, std::memory_order_relaxed);
   return slot;
 }

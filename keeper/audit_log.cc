@@ -53,10 +53,10 @@ absl::Status AuditLog::Append(std::string_view object) {
       object.back() != '}' || control) {
     return absl::InvalidArgumentError("an audit record is not one short JSON object on one line");
   }
-  const std::string line = absl::StrFormat(
-      "{\"seq\":%d,\"time\":\"%s\"%s%s\n", next_,
-      absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone()),
-      object == "{}" ? "" : ",", object.substr(1));
+  const std::string line =
+      absl::StrFormat("{\"seq\":%d,\"time\":\"%s\"%s%s\n", next_,
+                      absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone()),
+                      object == "{}" ? "" : ",", object.substr(1));
   const ssize_t written = write(fd_.get(), line.data(), line.size());
   if (written < 0) return absl::ErrnoToStatus(errno, "audit");
   if (static_cast<size_t>(written) != line.size()) {

@@ -27,6 +27,7 @@ constexpr size_t kNewsBytes = seqpacket::kMaxDatagram / 2;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
+constexpr uint64_t kMaxSessionNumber = uint64_t{1} << 62;
 // Descriptors of a running session: three pipes and its pidfd; of the keeper itself: a few.
 constexpr size_t kFdsPerSession = 4;
 constexpr size_t kOwnFds = 32;
@@ -69,9 +70,9 @@ std::string EndLine(const std::string& id, const v1::Terminated& end) {
 }
 
 std::string FailureLine(const std::string& id, const v1::SpawnFailed& failure) {
-  return absl::StrFormat(R"({"event":"end","session":"%s","cause":"NOT_STARTED","step":"%s","errno":%d})",
-                         id, v1::SpawnStep_Name(failure.step()).substr(sizeof("SPAWN_STEP_") - 1),
-                         failure.error());
+  return absl::StrFormat(
+      R"({"event":"end","session":"%s","cause":"NOT_STARTED","step":"%s","errno":%d})", id,
+      v1::SpawnStep_Name(failure.step()).substr(sizeof("SPAWN_STEP_") - 1), failure.error());
 }
 
 }  // namespace
@@ -87,7 +88,9 @@ absl::Status Keeper::Open() {
   getrlimit(RLIMIT_NOFILE, &files);
   const rlimit raised{files.rlim_max, files.rlim_max};
   setrlimit(RLIMIT_NOFILE, &raised);
-  // First, so that its descriptors are low ones.
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a full audit is an error, not an end
+  // Early, so that its descriptors are low ones.
   const int lanes = LaneCount();
   auto spawner = Spawner::Create(lanes, files.rlim_cur, files.rlim_max);
   if (!spawner.ok()) return spawner.status();
@@ -115,7 +118,6 @@ absl::Status Keeper::Open() {
   while (epoch_ == 0) {
     if (getrandom(&epoch_, sizeof(epoch_), 0) != sizeof(epoch_)) epoch_ = 0;
   }
-  signal(SIGPIPE, SIG_IGN);
   sigset_t handled;
   sigemptyset(&handled);
   for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
@@ -185,7 +187,7 @@ void Keeper::OnFrontExit() {
   front_kill_at_ = 0;
   if (draining_) {
     log::Info("front (pid %d) %s", pid, how);
-    EndSessions(v1::END_CAUSE_SHUTDOWN);
+    EndSessions();
     return;
   }
   const int64_t delay = backoff_.NextDelayNs(lived);
@@ -336,9 +338,9 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
       if (front_greeted_) return absl::InvalidArgumentError("a second hello");
       if (request.hello().protocol_version() != kProtocolVersion) {
         front_->Kill(SIGKILL);
-        return absl::InvalidArgumentError(absl::StrFormat(
-            "the front speaks protocol %d, not %d", request.hello().protocol_version(),
-            kProtocolVersion));
+        return absl::InvalidArgumentError(absl::StrFormat("the front speaks protocol %d, not %d",
+                                                          request.hello().protocol_version(),
+                                                          kProtocolVersion));
       }
       Welcome(request.hello());
       return absl::OkStatus();
@@ -350,8 +352,7 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
     case v1::FrontRequest::kRelease: {
       auto session = find(request.release().session());
       if (!session.ok()) return session.status();
-      (*session)->Release(request.release().position(), request.release().seen(),
-                          request.release().consumed_seen());
+      (*session)->Release(request.release());
       return absl::OkStatus();
     }
     case v1::FrontRequest::kInput: {
@@ -367,8 +368,9 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
     case v1::FrontRequest::kEnd: {
       auto session = find(request.end().session());
       if (!session.ok()) return session.status();
-      if (request.end().by().size() > kMaxBy || (request.end().cause() != v1::END_CAUSE_CANCELLED &&
-                                                 request.end().cause() != v1::END_CAUSE_DISCONNECTED)) {
+      if (request.end().by().size() > kMaxBy ||
+          (request.end().cause() != v1::END_CAUSE_CANCELLED &&
+           request.end().cause() != v1::END_CAUSE_DISCONNECTED)) {
         return absl::InvalidArgumentError("end: cause or name out of bounds");
       }
       (*session)->End(request.end().cause(), request.end().by());
@@ -391,8 +393,9 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
 }
 
 absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd) {
-  if (spawn.session() < next_session_) {
-    return absl::InvalidArgumentError(absl::StrFormat("session number %d again", spawn.session()));
+  if (spawn.session() < next_session_ || spawn.session() > kMaxSessionNumber) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("session number %d is not the next", spawn.session()));
   }
   next_session_ = spawn.session() + 1;
   absl::StatusOr<v1::SpawnRecord> record = spawn.record();
@@ -535,7 +538,7 @@ void Keeper::OnSignal() {
 
 void Keeper::BeginDrain() {
   if (draining_) {
-    EndSessions(v1::END_CAUSE_SHUTDOWN);
+    EndSessions();
     return;
   }
   draining_ = true;
@@ -547,9 +550,9 @@ void Keeper::BeginDrain() {
   ArmTimer();
 }
 
-void Keeper::EndSessions(v1::EndCause cause) {
+void Keeper::EndSessions() {
   drain_deadline_ = 0;
-  for (auto& [number, session] : sessions_) session->End(cause, "");
+  for (auto& [number, session] : sessions_) session->EndForGood();
   if (front_.has_value()) front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
   ArmTimer();
 }
@@ -564,7 +567,7 @@ void Keeper::OnTimer() {
       restart_at_ = now + backoff_.NextDelayNs(0);
     }
   }
-  if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions(v1::END_CAUSE_SHUTDOWN);
+  if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions();
   if (front_kill_at_ != 0 && now >= front_kill_at_) {
     const bool has_work = front_.has_value() && front_->channel().valid() && running_ > 0;
     front_kill_at_ = has_work ? now + kFrontLeaveNs : 0;

@@ -85,7 +85,7 @@ class Keeper : public SessionHost, public EventHandler {
   // Shutting down.
   void OnSignal();
   void BeginDrain();
-  void EndSessions(v1::EndCause cause);
+  void EndSessions();
   bool Done() const { return draining_ && !front_.has_value() && sessions_.empty(); }
   void ArmTimer();
 

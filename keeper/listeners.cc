@@ -59,8 +59,7 @@ absl::Status PrepareUnixPath(const Address& address) {
     return errno == ENOENT ? absl::OkStatus() : absl::ErrnoToStatus(errno, address.path);
   }
   if (!S_ISSOCK(info.st_mode)) {
-    return absl::AlreadyExistsError(
-        absl::StrFormat("%s exists and is not a socket", address.path));
+    return absl::AlreadyExistsError(absl::StrFormat("%s exists and is not a socket", address.path));
   }
   const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   SocketAddress peer = ToSocketAddress(address);
@@ -89,8 +88,7 @@ absl::StatusOr<Listener> Listener::Open(std::string name, const Address& address
     if (absl::Status status = PrepareUnixPath(address); !status.ok()) return status;
   }
   SocketAddress target = ToSocketAddress(address);
-  UniqueFd fd(
-      socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, address.ToString());
   const int on = 1;
   if (!is_unix) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

@@ -27,12 +27,13 @@ class Loop {
 
   absl::Status Add(int fd, uint32_t events, EventHandler* handler, uint32_t tag);
   void Modify(int fd, uint32_t events, EventHandler* handler, uint32_t tag);
-  // Takes `fd` out and closes it. Closing alone would not do: a child about to have its own descriptor
-  // table may hold a copy for a moment, and events would go on for a handler that is no more.
+  // Takes `fd` out and closes it. Closing alone would not do: a child about to have its own
+  // descriptor table may hold a copy for a moment, and events would go on for a handler that is no
+  // more.
   void Close(UniqueFd* fd);
 
-  // Calls OnTimer once at `deadline` (MonotonicNs), replacing the handler's earlier `*current`; 0 only
-  // takes that back. `*current` is the caller's copy of what is set.
+  // Calls OnTimer once at `deadline` (MonotonicNs), replacing the handler's earlier `*current`; 0
+  // only takes that back. `*current` is the caller's copy of what is set.
   void SetTimer(EventHandler* handler, int64_t* current, int64_t deadline);
 
   // Waits for events (not at all if `poll`), then dispatches them and the timers that are due.

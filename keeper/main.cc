@@ -107,7 +107,8 @@ int Main(int argc, char** argv) {
   options.front_arguments = {"--log-level", log_level};
   absl::Duration drain;
   if (!absl::ParseDuration(drain_timeout, &drain) || drain < absl::ZeroDuration()) {
-    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration such as 30s\n", drain_timeout);
+    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration such as 30s\n",
+                  drain_timeout);
     return 2;
   }
   options.drain_timeout_ns = absl::ToInt64Nanoseconds(drain);

@@ -35,7 +35,7 @@ OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
   if (got < 0) return errno == EAGAIN ? Pull::kEmpty : Pull::kEnd;
   if (got == 0) return Pull::kEnd;
   Append(stream, static_cast<uint64_t>(got));
-  return Pull::kData;
+  return static_cast<size_t>(got) < want ? Pull::kLastData : Pull::kData;
 }
 
 void OutputLog::Append(uint32_t stream, uint64_t bytes) {
@@ -51,9 +51,9 @@ void OutputLog::Append(uint32_t stream, uint64_t bytes) {
   s.produced += bytes;
   total_ += bytes;
   const uint64_t last = order_count_ - 1;
-  const bool grows = order_count_ > order_tail_ &&
-                     OrderEntry::FromBits(Entry(last).load(std::memory_order_relaxed)).stream() ==
-                         stream;
+  const bool grows =
+      order_count_ > order_tail_ &&
+      OrderEntry::FromBits(Entry(last).load(std::memory_order_relaxed)).stream() == stream;
   const uint64_t bits = OrderEntry(total_, stream).bits();
   if (grows) {
     Entry(last).store(bits, std::memory_order_release);
@@ -75,6 +75,7 @@ void OutputLog::Release(uint64_t position) {
     released_ = upto;
     if (upto == entry.end()) ++order_tail_;
   }
+  header_.order_tail.store(order_tail_, std::memory_order_release);
 }
 
 void OutputLog::Discard() {
@@ -84,8 +85,7 @@ void OutputLog::Discard() {
 
 std::string OutputLog::Digest(uint32_t stream) const {
   const XXH3_state_t* state = streams_[stream].hash.get();
-  const XXH128_hash_t hash =
-      state != nullptr ? XXH3_128bits_digest(state) : XXH3_128bits("", 0);
+  const XXH128_hash_t hash = state != nullptr ? XXH3_128bits_digest(state) : XXH3_128bits("", 0);
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
   return std::string(reinterpret_cast<const char*>(canonical.digest), sizeof(canonical.digest));

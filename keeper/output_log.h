@@ -19,10 +19,11 @@ class OutputLog {
   OutputLog(const Arena& arena, uint32_t slot, size_t ring_bytes);
 
   enum class Pull {
-    kData,   // bytes were taken; there may be more
-    kEmpty,  // nothing there now
-    kEnd,    // every writer has closed it
-    kFull,   // no room until something is released
+    kData,      // bytes were taken; there may be more
+    kLastData,  // all bytes that were there were taken
+    kEmpty,     // nothing there now
+    kEnd,       // every writer has closed it
+    kFull,      // no room until something is released
   };
 
   // Takes up to `limit` bytes from a non-blocking descriptor into the log.

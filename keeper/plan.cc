@@ -64,8 +64,8 @@ std::vector<std::string> Candidates(const std::string& program,
     if (NameOf(variable) != "PATH") continue;
     for (absl::string_view directory : absl::StrSplit(variable.substr(5), ':')) {
       // An empty entry is the working directory, as in execvp(3).
-      candidates.push_back(
-          absl::StrFormat("%s/%s", directory.empty() ? absl::string_view(".") : directory, program));
+      candidates.push_back(absl::StrFormat(
+          "%s/%s", directory.empty() ? absl::string_view(".") : directory, program));
     }
   }
   return candidates;

@@ -9,7 +9,8 @@
 
 namespace nacre::keeper {
 
-// The user whom commands run as, looked up once: name services may block, and the keeper never does.
+// The user whom commands run as, looked up once: name services may block, and the keeper never
+// does.
 struct User {
   // The user of this process.
   static absl::StatusOr<User> Current();
@@ -19,8 +20,8 @@ struct User {
 };
 
 // What the child of `record` will do, for a session called `session_id`: clean environment plus
-// additions, candidates from the final PATH, working directory. INVALID_ARGUMENT names what breaks a
-// rule of the protocol.
+// additions, candidates from the final PATH, working directory. INVALID_ARGUMENT names what breaks
+// a rule of the protocol.
 absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& user,
                                     const std::string& session_id);
 

@@ -30,6 +30,12 @@ int SignalOr(uint32_t number, int otherwise) {
   return number >= 1 && number <= 64 ? static_cast<int>(number) : otherwise;
 }
 
+// Durations of the front, bounded so that no deadline overflows.
+int64_t Bounded(uint64_t ns) {
+  constexpr uint64_t kCentury = 100ULL * 366 * 86400 * 1'000'000'000;
+  return static_cast<int64_t>(std::min(ns, kCentury));
+}
+
 int64_t ToNs(const timeval& time) { return time.tv_sec * 1'000'000'000LL + time.tv_usec * 1000LL; }
 
 // A pipe whose keeper's end does not block.
@@ -54,11 +60,10 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       has_input_(record.input()),
       merge_stderr_(record.merge_stderr()),
       wait_for_eof_(record.wait_for_eof()),
-      timeout_ns_(static_cast<int64_t>(record.timeout_ns())),
+      timeout_ns_(Bounded(record.timeout_ns())),
       first_signal_(SignalOr(record.ladder().first_signal(), kDefaultFirstSignal)),
       last_signal_(SignalOr(record.ladder().last_signal(), kDefaultLastSignal)),
-      grace_ns_(record.has_ladder() ? static_cast<int64_t>(record.ladder().grace_ns())
-                                    : kDefaultGraceNs),
+      grace_ns_(record.has_ladder() ? Bounded(record.ladder().grace_ns()) : kDefaultGraceNs),
       log_(host.arena(), slot, record.ring_bytes()),
       ring_bytes_(record.ring_bytes()) {}
 
@@ -90,8 +95,9 @@ void Session::Launch() {
   start_ns_ = MonotonicNs();
   child_ = *std::move(child);
   state_ = State::kStarting;
-  if (absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
-      !status.ok()) {
+  absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
+  status.Update(host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader));
+  if (!status.ok()) {
     // No memory to watch it.
     kill(child_.pid, SIGKILL);
     waitpid(child_.pid, nullptr, 0);
@@ -122,12 +128,11 @@ void Session::OnReport() {
 void Session::OnRunning() {
   state_ = State::kRunning;
   MarkNews(&news_spawned_);
-  // A leader that is gone already is seen by the first wait on its pidfd.
-  absl::Status status = host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader);
+  absl::Status status;
   for (uint32_t stream = 0; stream < kStreams; ++stream) {
     if (!pipes_[stream].fd.valid()) continue;
-    status.Update(host_.loop().Add(pipes_[stream].fd.get(), EPOLLIN | EPOLLET, this,
-                                   kStdoutPipe + stream));
+    status.Update(
+        host_.loop().Add(pipes_[stream].fd.get(), EPOLLIN | EPOLLET, this, kStdoutPipe + stream));
   }
   if (input_.valid()) {
     status.Update(host_.loop().Add(input_.get(), EPOLLOUT | EPOLLET, this, kStdinPipe));
@@ -136,6 +141,7 @@ void Session::OnRunning() {
   if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
   if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) StartLadder();
   ArmTimer();
+  if (leader_gone_) OnLeaderExit();
 }
 
 void Session::CloseDescriptors() {
@@ -154,7 +160,7 @@ void Session::Fail(v1::SpawnStep step, int error, std::string detail) {
   host_.OnEnd(this);
 }
 
-void Session::OnEvent(uint32_t tag, uint32_t /*events*/) {
+void Session::OnEvent(uint32_t tag, uint32_t events) {
   if (over()) return;
   switch (tag) {
     case kReport:
@@ -166,6 +172,7 @@ void Session::OnEvent(uint32_t tag, uint32_t /*events*/) {
     case kStdoutPipe:
     case kStderrPipe:
       pipes_[tag - kStdoutPipe].readable = true;
+      pipes_[tag - kStdoutPipe].hung_up |= (events & EPOLLHUP) != 0;
       host_.OnRunnable(this);
       break;
     case kStdinPipe:
@@ -184,6 +191,11 @@ bool Session::Turn() {
       case OutputLog::Pull::kData:
         more = true;
         break;
+      case OutputLog::Pull::kLastData:
+        // What comes later, the end included, is a new event; unless the end was in this one.
+        pipe.readable = pipe.hung_up;
+        more = more || pipe.hung_up;
+        break;
       case OutputLog::Pull::kEmpty:
         pipe.readable = false;
         break;
@@ -200,13 +212,15 @@ bool Session::Turn() {
   return more && !over();
 }
 
-void Session::Release(uint64_t position, uint64_t seen, uint64_t consumed_seen) {
-  log_.Release(position);
-  front_seen_ = seen;
-  front_consumed_seen_ = consumed_seen;
-  progress_sent_ = false;
+void Session::Release(const v1::Release& release) {
+  log_.Release(release.position());
   if (over()) return;
-  NoteProgress();
+  if (release.waits()) {
+    front_seen_ = release.seen();
+    front_consumed_seen_ = release.consumed_seen();
+    progress_sent_ = false;
+    NoteProgress();
+  }
   for (const Pipe& pipe : pipes_) {
     if (pipe.readable && pipe.fd.valid()) host_.OnRunnable(this);
   }
@@ -272,6 +286,13 @@ void Session::End(v1::EndCause cause, const std::string& by) {
   }
 }
 
+void Session::EndForGood() {
+  End(v1::END_CAUSE_SHUTDOWN, "");
+  if (over()) return;
+  discard_after_ladder_ = true;
+  if (ladder_deadline_ == 0 && state_ != State::kStarting) Discard();
+}
+
 void Session::StartLadder() {
   timeout_deadline_ = 0;
   Kill(first_signal_);
@@ -288,6 +309,7 @@ void Session::OnTimer() {
   if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
     ladder_deadline_ = 0;
     Kill(last_signal_);
+    if (discard_after_ladder_) Discard();
   }
   if (!over()) MaybeFinish();
   if (!over()) ArmTimer();
@@ -302,6 +324,13 @@ void Session::ArmTimer() {
 }
 
 void Session::OnLeaderExit() {
+  if (state_ == State::kStarting) {
+    // It has reported, or was killed before it could: then the report ends only when the keeper's
+    // own copy of it goes.
+    leader_gone_ = true;
+    host_.spawner().Unstage(child_.lane);
+    return;
+  }
   state_ = State::kExited;
   timeout_deadline_ = 0;
   // What it wrote last may still be in a pipe whose event is yet to come: a turn looks.
@@ -322,8 +351,8 @@ bool Session::OutputWaiting() const {
 void Session::UpdateHold() {
   const int64_t now = MonotonicNs();
   const bool ladder_runs = ladder_deadline_ != 0;
-  const bool counts =
-      OutputWaiting() && !ladder_runs && (!wait_for_eof_ || end_cause_ != v1::END_CAUSE_UNSPECIFIED);
+  const bool counts = OutputWaiting() && !ladder_runs &&
+                      (!wait_for_eof_ || end_cause_ != v1::END_CAUSE_UNSPECIFIED);
   if (hold_since_ != 0) hold_used_ns_ += now - hold_since_;
   hold_since_ = counts ? now : 0;
   hold_deadline_ = counts ? now + std::max<int64_t>(0, kHoldNs - hold_used_ns_) : 0;
@@ -412,7 +441,8 @@ void Session::TakeNews(v1::KeeperMessage* message) {
     message->add_events()->mutable_progress()->set_session(number_);
     progress_sent_ = true;
   }
-  if (std::exchange(news_ended_, false)) *message->add_events()->mutable_terminated() = termination_;
+  if (std::exchange(news_ended_, false))
+    *message->add_events()->mutable_terminated() = termination_;
 }
 
 }  // namespace nacre::keeper

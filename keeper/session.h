@@ -33,7 +33,8 @@ class SessionHost {
   virtual void OnEnd(Session* session) = 0;
 };
 
-// One run of a command: its child, its pipes, its log, its clocks and its end. Keeper's thread only.
+// One run of a command: its child, its pipes, its log, its clocks and its end. Keeper's thread
+// only.
 //
 //   state     report ok    report failed   leader exits    output ends / hold expires
 //   kQueued   (Launch → kStarting)
@@ -57,11 +58,13 @@ class Session : public EventHandler {
   bool Turn();
 
   // The front's requests.
-  void Release(uint64_t position, uint64_t seen, uint64_t consumed_seen);
+  void Release(const v1::Release& release);
   absl::Status ProduceInput(uint64_t produced, bool eof);
   absl::Status SendSignal(int number);
   // Ends the session by its ladder. The first cause stays.
   void End(v1::EndCause cause, const std::string& by);
+  // The keeper stops: as End, and once the ladder is done no reader is waited for either.
+  void EndForGood();
   // Nobody will read what it writes.
   void Discard();
 
@@ -86,10 +89,11 @@ class Session : public EventHandler {
  private:
   enum Tag : uint32_t { kReport, kLeader, kStdoutPipe, kStderrPipe, kStdinPipe };
 
-  // A stream's pipe. `readable`: it may hold bytes (edge-triggered).
+  // A stream's pipe. `readable`: it may hold bytes (edge-triggered); `hung_up`: no writer is left.
   struct Pipe {
     UniqueFd fd;
     bool readable = false;
+    bool hung_up = false;
     bool complete = false;
   };
 
@@ -100,7 +104,6 @@ class Session : public EventHandler {
   void CloseDescriptors();
   void OnLeaderExit();
   void PumpInput();
-  void CloseInput();
   bool OutputOpen() const;
   bool OutputWaiting() const;
   void UpdateHold();
@@ -142,7 +145,7 @@ class Session : public EventHandler {
   int64_t start_unix_ns_ = 0, start_ns_ = 0;
   v1::EndCause end_cause_ = v1::END_CAUSE_UNSPECIFIED;
   std::string end_by_;
-  bool held_open_ = false;
+  bool held_open_ = false, leader_gone_ = false, discard_after_ladder_ = false;
 
   // News for the front.
   bool news_spawned_ = false, news_progress_ = false, news_ended_ = false;

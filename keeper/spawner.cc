@@ -40,6 +40,7 @@ struct ChildArguments {
   int beyond_fds;  // first descriptor above all lanes
   int keeper_pid;
   rlimit nofile;
+  uint64_t ignored_signals;  // bit n - 1: signal n
 };
 
 NACRE_CHILD_CODE void Report(const ChildArguments& args, ChildStep step, long error) {
@@ -56,7 +57,7 @@ NACRE_CHILD_CODE void ResetSignals(const ChildArguments& args) {
   // CLONE_CLEAR_SIGHAND has reset handlers; what the keeper ignores is still ignored.
   KernelSigaction action = {};
   for (int number = 1; number <= 64; ++number) {
-    if (number == SIGKILL || number == SIGSTOP) continue;
+    if ((args.ignored_signals >> (number - 1) & 1) == 0) continue;
     raw::Syscall(SYS_rt_sigaction, number, reinterpret_cast<long>(&action), 0, sizeof(uint64_t));
   }
   const uint64_t none = 0;
@@ -133,6 +134,17 @@ std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
+uint64_t IgnoredSignals() {
+  uint64_t ignored = 0;
+  for (int number = 1; number <= 64; ++number) {
+    struct sigaction action;
+    if (sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+      ignored |= uint64_t{1} << (number - 1);
+    }
+  }
+  return ignored;
+}
+
 // The first of `count` consecutive free descriptors from `from` on.
 int FreeRange(int from, int count) {
   int first = from;
@@ -191,6 +203,7 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Create(int lanes, uint64_t chi
     lane->arguments.first_fd = lane->first_fd;
     lane->arguments.beyond_fds = beyond;
     lane->arguments.keeper_pid = getpid();
+    lane->arguments.ignored_signals = IgnoredSignals();
     lane->arguments.nofile = {child_nofile_soft, child_nofile_hard};
     spawner->free_lanes_.push_back(i);
     spawner->lanes_.push_back(std::move(lane));

@@ -36,8 +36,8 @@ struct ChildPlan {
 };
 
 // Starts commands by an asynchronous clone that shares the keeper's memory and descriptor table
-// until the child has taken its own copy of the low descriptors, so that a start costs the same with
-// ten open descriptors or ten thousand and never stops the pump.
+// until the child has taken its own copy of the low descriptors, so that a start costs the same
+// with ten open descriptors or ten thousand and never stops the pump.
 //
 //   keeper                               child (own small stack, keeper's memory)
 //   stage child ends on a lane's fds
@@ -60,8 +60,9 @@ class Spawner {
     int lane = -1;
   };
 
-  // Reserves the lanes: early, since a child copies every descriptor below the last lane's before it
-  // closes them. The bounds on open files are those that children get back.
+  // Reserves the lanes, with the signals that are ignored now: early, since a child copies every
+  // descriptor below the last lane's before it closes them. The bounds on open files are those that
+  // children get back.
   static absl::StatusOr<std::unique_ptr<Spawner>> Create(int lanes, uint64_t child_nofile_soft,
                                                          uint64_t child_nofile_hard);
   ~Spawner();

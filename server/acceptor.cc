@@ -68,8 +68,7 @@ Acceptor::Acceptor(asio::io_context& loop, uint32_t owner_uid, Receiver receiver
 Acceptor::~Acceptor() = default;
 
 void Acceptor::Listen(const Address& address, UniqueFd socket) {
-  listeners_.push_back(Listener{address,
-                                asio::posix::stream_descriptor(loop_, socket.release()),
+  listeners_.push_back(Listener{address, asio::posix::stream_descriptor(loop_, socket.release()),
                                 asio::steady_timer(loop_)});
   AwaitConnection(listeners_.back());
 }
@@ -88,8 +87,8 @@ void Acceptor::AwaitConnection(Listener& listener) {
 
 void Acceptor::AcceptAll(Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    UniqueFd socket(accept4(listener.socket.native_handle(), nullptr, nullptr,
-                            SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd socket(
+        accept4(listener.socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.valid()) {
       if (errno == EAGAIN) break;
       if (errno == ECONNABORTED || errno == EINTR) continue;

@@ -15,9 +15,9 @@
 
 namespace nacre {
 
-// Accepts connections on the keeper's listening sockets, finds out who calls, and hands them on; counts
-// and cuts them. A connection counts as admitted once its first byte is there: until then it costs one
-// descriptor, and makes way when descriptors run short. Loop only.
+// Accepts connections on the keeper's listening sockets, finds out who calls, and hands them on;
+// counts and cuts them. A connection counts as admitted once its first byte is there: until then it
+// costs one descriptor, and makes way when descriptors run short. Loop only.
 class Acceptor {
  public:
   // Takes a connection over: a descriptor that is the receiver's own.

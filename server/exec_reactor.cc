@@ -16,8 +16,9 @@ namespace {
 constexpr size_t kMessageBytes = 256 * 1024;
 // How long `started` waits for output or the end to travel with.
 constexpr auto kStartedHold = std::chrono::milliseconds(1);
-// A half-close is told from a lost connection by the cancellation that follows a loss.
-constexpr auto kHalfCloseWait = std::chrono::milliseconds(10);
+// A half-close is told from a lost connection by the cancellation that follows a loss at once, but
+// through other threads: long enough for a busy machine. (`Input.eof` needs no such wait.)
+constexpr auto kHalfCloseWait = std::chrono::milliseconds(100);
 constexpr uint64_t kInputAckStep = 64 * 1024;
 constexpr size_t kMaxInput = 1024 * 1024;
 
@@ -79,8 +80,8 @@ absl::Status ExecReactor::HandleRequest() {
     return InvalidField("request", "is empty, or of a kind that this node does not know");
   }
   if ((kind == v1::ExecRequest::kStart) == (session_ != nullptr)) {
-    return InvalidField("start", session_ != nullptr ? "came a second time"
-                                                     : "must be the first request");
+    return InvalidField("start",
+                        session_ != nullptr ? "came a second time" : "must be the first request");
   }
   switch (kind) {
     case v1::ExecRequest::kStart:
@@ -118,7 +119,10 @@ absl::Status ExecReactor::HandleInput(v1::Input input) {
   pending.offset = input.has_offset() ? input.offset() : session_->input_offset();
   pending.data = std::move(*input.mutable_data());
   pending.eof = input.eof();
-  return FlushInput();
+  session_->ObserveInput();
+  if (absl::Status status = FlushInput(); !status.ok()) return status;
+  Pump();
+  return absl::OkStatus();
 }
 
 // Gives the session as much input as it has room for.
@@ -128,10 +132,7 @@ absl::Status ExecReactor::FlushInput() {
   if (!taken.ok()) return taken.status();
   pending.offset += *taken;
   pending.data.erase(0, *taken);
-  if (!pending.data.empty()) {
-    session_->Rearm();
-    return absl::OkStatus();
-  }
+  if (!pending.data.empty()) return absl::OkStatus();
   if (pending.eof) session_->CloseInput();
   pending_input_.reset();
   return absl::OkStatus();
@@ -152,6 +153,7 @@ absl::Status ExecReactor::HandleAck(const v1::Ack& ack) {
   if (ack.position() > sent_) return InvalidField("ack.position", "is beyond what was sent");
   acks_ = true;
   session_->Release(ack.position());
+  Pump();
   return absl::OkStatus();
 }
 
@@ -204,6 +206,7 @@ void ExecReactor::OnStartFailed(const absl::Status& status) {
 }
 
 void ExecReactor::OnProgress() {
+  session_->ObserveInput();
   if (pending_input_.has_value()) {
     if (absl::Status status = FlushInput(); !status.ok()) {
       Reject(status);
@@ -219,11 +222,15 @@ void ExecReactor::HandleWrite(bool ok) {
   if (finished_ || !ok) return;  // a failed write is followed by OnCancel
   written_ = sent_;
   if (!acks_) session_->Release(written_);
-  Pump();
+  OnProgress();
 }
 
 void ExecReactor::Pump() {
-  if (writing_ || finished_ || !running_) return;
+  if (finished_ || !running_) return;
+  if (writing_) {
+    session_->Proceed();
+    return;
+  }
   response_.Clear();
   if (!started_sent_) AddStarted();
   const bool all = AddOutput();
@@ -237,11 +244,12 @@ void ExecReactor::Pump() {
     return;
   }
   if (response_.events().empty()) {
-    session_->Rearm();
+    session_->Wait();
     return;
   }
   writing_ = true;
   StartWrite(&response_);
+  session_->Proceed();
 }
 
 void ExecReactor::AddStarted() {

@@ -15,6 +15,7 @@ constexpr size_t kMaxPrincipals = 64;
 constexpr int kMaxReceiveBytes = 4 * 1024 * 1024;
 constexpr int kMaxMetadataBytes = 16 * 1024;
 constexpr int kMaxStreamsPerConnection = 1000;
+constexpr int kLookaheadBytes = 1024 * 1024;
 constexpr int kHandshakeTimeoutMs = 5000;
 
 // The service as one identity sees it.
@@ -51,6 +52,10 @@ struct GrpcServers::Principal {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    // Local connections need no measuring, which costs a ping and a wake-up for every burst of
+    // output.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
     acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());

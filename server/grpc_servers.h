@@ -25,8 +25,8 @@ class GrpcServers {
   // identities at once.
   absl::Status Serve(const Identity& identity, UniqueFd connection);
 
-  // Lets calls end until `deadline`, then cuts them. Blocks: not on the loop, which must go on running,
-  // and with no Serve under way or to come.
+  // Lets calls end until `deadline`, then cuts them. Blocks: not on the loop, which must go on
+  // running, and with no Serve under way or to come.
   void Shutdown(std::chrono::system_clock::time_point deadline);
 
  private:

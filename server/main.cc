@@ -52,11 +52,13 @@ class Front {
         policy_(link.welcome().uid(), link.welcome().insecure_loopback()),
         executor_(loop, link, policy_),
         servers_(loop, executor_),
-        acceptor_(loop, link.welcome().uid(), [this](const Identity& identity, UniqueFd connection) {
-          if (absl::Status status = servers_.Serve(identity, std::move(connection)); !status.ok()) {
-            log::Warning("%s: %s", identity.name, std::string(status.message()));
-          }
-        }) {}
+        acceptor_(loop, link.welcome().uid(),
+                  [this](const Identity& identity, UniqueFd connection) {
+                    if (absl::Status status = servers_.Serve(identity, std::move(connection));
+                        !status.ok()) {
+                      log::Warning("%s: %s", identity.name, std::string(status.message()));
+                    }
+                  }) {}
 
   absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
     for (size_t i = 0; i < sockets.size(); ++i) {
@@ -134,7 +136,8 @@ int Main(int argc, char** argv) {
                                                     {"warning", log::Level::kWarning},
                                                     {"error", log::Level::kError}};
   app.set_version_flag("--version", "nacre-front " NACRE_VERSION);
-  app.add_option("--log-level", log_level)->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.add_option("--log-level", log_level)
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

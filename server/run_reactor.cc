@@ -71,6 +71,7 @@ void RunReactor::OnProgress() {
   while (const auto chunk = session_->reader().Next(kMaxRingBytes)) Collect(*chunk);
   if (!session_->termination().has_value()) {
     session_->Release(session_->reader().position());
+    session_->Wait();
     return;
   }
   *response_->mutable_session() = ToSession(*session_);

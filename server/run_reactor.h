@@ -10,8 +10,8 @@
 
 namespace nacre {
 
-// One Run: collects a session's output up to its bound and answers once. Deletes itself when the RPC
-// is done. gRPC's threads only post to the loop, where everything else happens.
+// One Run: collects a session's output up to its bound and answers once. Deletes itself when the
+// RPC is done. gRPC's threads only post to the loop, where everything else happens.
 class RunReactor : public grpc::ServerUnaryReactor, private SessionDriver {
  public:
   // `request` and `response` live until the RPC is done.

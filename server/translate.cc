@@ -27,16 +27,17 @@ absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const c
 template <typename Enum>
 absl::Status CheckEnum(Enum value, bool (*is_valid)(int), const char* field) {
   if (is_valid(value)) return absl::OkStatus();
-  return InvalidField(field, absl::StrFormat("%d is no value of this enum", static_cast<int>(value)));
+  return InvalidField(field,
+                      absl::StrFormat("%d is no value of this enum", static_cast<int>(value)));
 }
 
 absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
   const int given = (command.argv().empty() ? 0 : 1) + (command.argv_bytes().empty() ? 0 : 1) +
                     (command.has_shell_line() ? 1 : 0);
   if (given != 1) {
-    return InvalidField("command.argv", given == 0
-                                            ? "one of argv, argv_bytes and shell_line must be set"
-                                            : "only one of argv, argv_bytes, shell_line may be set");
+    return InvalidField("command.argv",
+                        given == 0 ? "one of argv, argv_bytes and shell_line must be set"
+                                   : "only one of argv, argv_bytes, shell_line may be set");
   }
   if (command.has_shell_line()) {
     const v1::ShellLine& line = command.shell_line();
@@ -105,7 +106,8 @@ absl::Status ToDisconnect(const v1::StartPolicies& policies, DisconnectPolicy* p
     case v1::ON_DISCONNECT_KEEP:
       return NotServed("policies.on_disconnect = ON_DISCONNECT_KEEP");
     default:
-      return CheckEnum(policies.on_disconnect(), v1::OnDisconnect_IsValid, "policies.on_disconnect");
+      return CheckEnum(policies.on_disconnect(), v1::OnDisconnect_IsValid,
+                       "policies.on_disconnect");
   }
   if (!policies.has_disconnect_grace()) return absl::OkStatus();
   auto grace = ToNs(policies.disconnect_grace(), "policies.disconnect_grace");
@@ -204,8 +206,7 @@ v1::Termination ToTermination(const Termination& from) {
       TimeUtil::NanosecondsToTimestamp(static_cast<int64_t>(from.start_unix_ns()));
   *to.mutable_end_time() =
       TimeUtil::NanosecondsToTimestamp(static_cast<int64_t>(from.end_unix_ns()));
-  *to.mutable_run_time() =
-      TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.run_ns()));
+  *to.mutable_run_time() = TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.run_ns()));
   *to.mutable_usage()->mutable_user_time() =
       TimeUtil::NanosecondsToDuration(static_cast<int64_t>(from.user_ns()));
   *to.mutable_usage()->mutable_system_time() =

@@ -8,13 +8,18 @@
 
 namespace nacre::cli {
 
-void FillStandardDescriptors() {
+namespace {
+
+// Before any other constructor: gRPC's open descriptors of their own.
+__attribute__((constructor(101))) void FillStandardDescriptors() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
     // The wrong way round on purpose: a read or write meant for the closed one fails.
     (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }
+
+}  // namespace
 
 int WriteAll(int fd, std::string_view data) {
   while (!data.empty()) {

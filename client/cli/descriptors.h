@@ -6,9 +6,8 @@
 
 namespace nacre::cli {
 
-// Fills descriptors 0 to 2 that the caller left closed, so that no socket takes their number and is
-// mistaken for them. Using one still fails with EBADF.
-void FillStandardDescriptors();
+// (Descriptors 0 to 2 that the caller left closed are filled before anything else runs, so that
+// nothing takes their number and is mistaken for them. Using one still fails with EBADF.)
 
 // Writes all of it, whatever the descriptor is: blocking or not, terminal, pipe or file. Returns 0
 // or the errno.

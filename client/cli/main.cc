@@ -38,7 +38,6 @@ int Run(const PingArguments& arguments) {
 }  // namespace nacre::cli
 
 int main(int argc, char** argv) {
-  nacre::cli::FillStandardDescriptors();
   std::signal(SIGPIPE, SIG_IGN);
   const int status = std::visit([](const auto& arguments) { return nacre::cli::Run(arguments); },
                                 nacre::cli::ParseArguments(argc, argv));

@@ -58,7 +58,7 @@ class Rogue(unittest.TestCase):
         node = self.play("breaks_every_rule")
         self.assertTrue((node.directory / "done").exists(), node.log())
         for words in ("session 99 is not this front", "input beyond its ring", "no such signal", "a second hello",
-                      "session number 5 again", "does not serve", "not one short JSON object", "it still runs",
+                      "session number 5 is not the next", "does not serve", "not one short JSON object", "it still runs",
                       "descriptors that nothing asked for"):
             self.assertIn(words, node.log())
         heard = (node.directory / "heard").read_text()

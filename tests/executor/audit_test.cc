@@ -25,8 +25,8 @@ TEST(AuditTest, AStartSaysWhoRunsWhatWithoutValuesOfTheEnvironment) {
 }
 
 TEST(AuditTest, LinesArePrintableAsciiWhateverTheCommand) {
-  const std::string line =
-      audit::StartLine(Identity::Local(7), "e-1", Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}));
+  const std::string line = audit::StartLine(Identity::Local(7), "e-1",
+                                            Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}));
   for (const char byte : line) {
     EXPECT_GE(byte, 0x20);
     EXPECT_LT(byte, 0x7f);

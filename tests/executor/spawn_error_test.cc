@@ -25,8 +25,10 @@ TEST(SpawnErrorTest, EveryFailureHasTheContractsCodeAndReason) {
     const char* reason;
   } cases[] = {
       {keeper::v1::SPAWN_STEP_EXEC, ENOENT, StatusCode::kNotFound, "COMMAND_NOT_FOUND"},
-      {keeper::v1::SPAWN_STEP_EXEC, EACCES, StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE"},
-      {keeper::v1::SPAWN_STEP_EXEC, ENOEXEC, StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE"},
+      {keeper::v1::SPAWN_STEP_EXEC, EACCES, StatusCode::kFailedPrecondition,
+       "COMMAND_NOT_EXECUTABLE"},
+      {keeper::v1::SPAWN_STEP_EXEC, ENOEXEC, StatusCode::kFailedPrecondition,
+       "COMMAND_NOT_EXECUTABLE"},
       {keeper::v1::SPAWN_STEP_EXEC, E2BIG, StatusCode::kInvalidArgument, "INVALID_FIELD"},
       {keeper::v1::SPAWN_STEP_EXEC, ENOMEM, StatusCode::kResourceExhausted, "NODE_RESOURCES"},
       {keeper::v1::SPAWN_STEP_INTERPRETER, ENOENT, StatusCode::kFailedPrecondition,

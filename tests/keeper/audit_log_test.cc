@@ -50,9 +50,9 @@ TEST(AuditLogTest, WhatIsNoSingleObjectIsRefusedAndNotWritten) {
   const TempDir dir;
   const std::string path = dir.path() + "/audit.jsonl";
   auto log = AuditLog::Open(path);
-  for (const std::string& bad : {std::string(), std::string("x"), std::string("{\n}"),
-                                 std::string("[]"), "{" + std::string(20'000, ' ') + "}",
-                                 std::string("{\0}", 3)}) {
+  for (const std::string& bad :
+       {std::string(), std::string("x"), std::string("{\n}"), std::string("[]"),
+        "{" + std::string(20'000, ' ') + "}", std::string("{\0}", 3)}) {
     EXPECT_TRUE(absl::IsInvalidArgument((*log)->Append(bad)));
   }
   EXPECT_TRUE(Lines(path).empty());

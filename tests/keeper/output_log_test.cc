@@ -52,11 +52,11 @@ TEST_F(OutputLogTest, BytesComeBackInOrderOfArrivalWithTheirStreamsAndPositions)
   LogReader reader(*rings_, slot_, kDefaultRingBytes);
   EXPECT_FALSE(reader.Next(100).has_value());
   pipes_[kStdout].Write("one");
-  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kLastData);
   pipes_[kStderr].Write("two");
-  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, 100), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, 100), OutputLog::Pull::kLastData);
   pipes_[kStdout].Write("three");
-  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kLastData);
   auto chunk = reader.Next(100);
   EXPECT_EQ(Text(*chunk), "one");
   EXPECT_EQ(chunk->stream, kStdout);
@@ -96,7 +96,7 @@ TEST_F(OutputLogTest, AFullRingTakesNothingUntilReleased) {
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, kRing), OutputLog::Pull::kFull);
   // The other stream has a ring of its own.
   pipes_[kStderr].Write("err");
-  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, kRing), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStderr].reader.get(), kStderr, kRing), OutputLog::Pull::kLastData);
   EXPECT_EQ(reader.Next(kRing)->size(), kRing);
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, kRing), OutputLog::Pull::kFull);
   log.Release(2);
@@ -110,14 +110,40 @@ TEST_F(OutputLogTest, AFullOrderIndexCountsAsAFullRing) {
   for (size_t i = 0; i < kOrderEntries; ++i) {
     const uint32_t stream = i % 2;
     pipes_[stream].Write("x");
-    ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, 10), OutputLog::Pull::kData);
+    ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, 10), OutputLog::Pull::kLastData);
   }
   pipes_[kStdout].Write("x");
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kFull);
   // The last entry is standard error's and may still grow.
   EXPECT_TRUE(log.HasRoom(kStderr));
   log.Release(1);
-  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kLastData);
+}
+
+TEST_F(OutputLogTest, AReaderWhoseEntryWasReleasedAndTakenByAnotherGoesOnWithTheNext) {
+  OutputLog log(*arena_, slot_, kDefaultRingBytes);
+  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  std::string expected;
+  const auto write = [&](size_t entries) {
+    for (size_t i = 0; i < entries; ++i) {
+      const uint32_t stream = i % 2;
+      pipes_[stream].Write("x");
+      ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, 10), OutputLog::Pull::kLastData);
+    }
+  };
+  write(2);
+  while (reader.Next(10).has_value()) {
+  }
+  log.Release(reader.position());
+  // As many entries as take every place of the index, that of the reader's last entry included.
+  write(kOrderEntries);
+  for (size_t i = 0; i < kOrderEntries; ++i) {
+    const auto chunk = reader.Next(10);
+    ASSERT_TRUE(chunk.has_value());
+    EXPECT_EQ(chunk->size(), 1u);
+    EXPECT_EQ(chunk->stream, i % 2);
+  }
+  EXPECT_FALSE(reader.Next(10).has_value());
 }
 
 TEST_F(OutputLogTest, ReleaseIsClampedToTheTotalAndNeverGoesBack) {
@@ -154,8 +180,8 @@ TEST_F(OutputLogTest, DigestsAreXxh3OfEachStream) {
             std::string(reinterpret_cast<char*>(expected.digest), sizeof(expected.digest)));
 }
 
-// A writer that pulls random pieces of two streams and a reader in another thread: every byte once, in
-// order, with the ring wrapping all the time.
+// A writer that pulls random pieces of two streams and a reader in another thread: every byte once,
+// in order, with the ring wrapping all the time.
 TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
   constexpr size_t kRing = 8192;
   constexpr uint64_t kBytes = 4'000'000;
@@ -171,7 +197,8 @@ TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
         continue;
       }
       for (const char byte : Text(*chunk)) {
-        ASSERT_EQ(static_cast<uint8_t>(byte), (counts[chunk->stream]++ * 31 + chunk->stream) & 0xff);
+        ASSERT_EQ(static_cast<uint8_t>(byte),
+                  (counts[chunk->stream]++ * 31 + chunk->stream) & 0xff);
       }
       released.store(reader.position(), std::memory_order_release);
     }
@@ -186,11 +213,9 @@ TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
     for (size_t left = bytes.size(); left > 0;) {
       const uint64_t before = log.total();
       log.Release(released.load(std::memory_order_acquire));
-      if (log.PullFrom(pipes_[stream].reader.get(), stream, left) == OutputLog::Pull::kData) {
-        left -= log.total() - before;
-      } else {
-        std::this_thread::yield();
-      }
+      log.PullFrom(pipes_[stream].reader.get(), stream, left);
+      left -= log.total() - before;
+      if (log.total() == before) std::this_thread::yield();
     }
   }
   consumer.join();

@@ -25,9 +25,10 @@ TEST(PlanTest, TheEnvironmentIsCleanWithTheCallersAdditions) {
   record.add_env("NACRE_SESSION_ID=forged");
   auto plan = PlanChild(record, kUser, "e-1");
   ASSERT_TRUE(plan.ok());
-  EXPECT_THAT(plan->env, ElementsAre("PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
-                                     "HOME=/elsewhere", "USER=ann", "LOGNAME=ann", "SHELL=/bin/zsh",
-                                     "LANG=C.UTF-8", "NACRE_SESSION_ID=e-1", "A=1=2"));
+  EXPECT_THAT(plan->env,
+              ElementsAre("PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
+                          "HOME=/elsewhere", "USER=ann", "LOGNAME=ann", "SHELL=/bin/zsh",
+                          "LANG=C.UTF-8", "NACRE_SESSION_ID=e-1", "A=1=2"));
 }
 
 TEST(PlanTest, AProgramIsLookedUpInTheFinalPath) {
@@ -67,8 +68,7 @@ TEST(PlanTest, AnEvilFrontsRecordIsRefused) {
   records[7].mutable_run_as()->set_user("root");
   records[8].set_argv(0, "");
   for (const v1::SpawnRecord& record : records) {
-    EXPECT_TRUE(absl::IsInvalidArgument(PlanChild(record, kUser, "e-1").status()))
-       ;
+    EXPECT_TRUE(absl::IsInvalidArgument(PlanChild(record, kUser, "e-1").status()));
   }
 }
 

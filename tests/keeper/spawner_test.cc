@@ -61,7 +61,8 @@ class SpawnerTest : public ::testing::Test {
     spawner_->Release(child->lane);
     char buffer[4096];
     ssize_t got;
-    while ((got = read(reader.get(), buffer, sizeof(buffer))) > 0) outcome.output.append(buffer, got);
+    while ((got = read(reader.get(), buffer, sizeof(buffer))) > 0)
+      outcome.output.append(buffer, got);
     waitpid(child->pid, &outcome.status, 0);
     return outcome;
   }
@@ -88,6 +89,7 @@ TEST_F(SpawnerTest, AChildStartsWithDefaultSignalsItsOwnSessionAndTheUsualUmask)
     Ignored() { signal(SIGPIPE, SIG_IGN), signal(SIGUSR1, SIG_IGN); }
     ~Ignored() { signal(SIGPIPE, SIG_DFL), signal(SIGUSR1, SIG_DFL); }
   } ignored;
+  spawner_ = *Spawner::Create(4, 256, 512);
   sigset_t blocked, before;
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);

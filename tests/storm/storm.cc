@@ -1,5 +1,6 @@
-// nacre-storm: many short commands at once through the client library, each with an answer of its own.
-// Counts answers that were lost, foreign or late, and wrong statuses; any of them is a failure.
+// nacre-storm: many short commands at once through the client library, each with an answer of its
+// own. Counts answers that were lost, foreign or late, and wrong statuses; any of them is a
+// failure.
 
 #include <CLI/CLI.hpp>
 #include <atomic>
