@@ -7,7 +7,8 @@
 #include "executor/identity.h"
 
 // What goes into the audit: JSON objects on one line each, which the keeper numbers and writes.
-// Values of the environment and input never do.
+// Values of the environment and input never do, nor does what follows an option that names a secret
+// ("--token=…", "--password …"); a secret in a shell line or under another name does.
 namespace nacre::audit {
 
 // The intent to start a command; written before the spawn.

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "executor/errors.h"
 
@@ -36,7 +37,8 @@ absl::Status CheckEnvironment(const std::vector<std::pair<std::string, std::stri
                                                                      : nullptr;
     if (why != nullptr) return InvalidField("command.env", why);
     // Name, '=', value: one string to the kernel.
-    if (absl::Status status = CheckString("command.env", name + "=" + value, total); !status.ok()) {
+    if (absl::Status status = CheckString("command.env", absl::StrCat(name, "=", value), total);
+        !status.ok()) {
       return status;
     }
   }
@@ -87,7 +89,7 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
 keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
   keeper::v1::SpawnRecord record;
   for (const std::string& argument : parts_.argv) record.add_argv(argument);
-  for (const auto& [name, value] : parts_.env) record.add_env(name + "=" + value);
+  for (const auto& [name, value] : parts_.env) record.add_env(absl::StrCat(name, "=", value));
   record.set_user_shell(parts_.user_shell);
   record.set_cwd(parts_.cwd);
   record.set_input(parts_.input);

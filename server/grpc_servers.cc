@@ -91,10 +91,13 @@ absl::Status GrpcServers::Serve(const Identity& identity, UniqueFd connection) {
   return absl::OkStatus();
 }
 
-void GrpcServers::Shutdown(std::chrono::system_clock::time_point deadline) {
+void GrpcServers::StopServing() {
   for (auto& [name, principal] : principals_) {
     principal->server->GetHealthCheckService()->SetServingStatus(false);
   }
+}
+
+void GrpcServers::Shutdown(std::chrono::system_clock::time_point deadline) {
   for (auto& [name, principal] : principals_) principal->server->Shutdown(deadline);
 }
 

@@ -25,6 +25,9 @@ class GrpcServers {
   // identities at once.
   absl::Status Serve(const Identity& identity, UniqueFd connection);
 
+  // Says NOT_SERVING to health checks from now on.
+  void StopServing();
+
   // Lets calls end until `deadline`, then cuts them. Blocks: not on the loop, which must go on
   // running, and with no Serve under way or to come.
   void Shutdown(std::chrono::system_clock::time_point deadline);

@@ -82,6 +82,7 @@ class Front {
     if (std::exchange(draining_, true)) return;
     log::Info("draining: %d sessions", executor_.sessions());
     acceptor_.Stop();
+    servers_.StopServing();
     executor_.Drain([this] { drained_.Notify(); });
   }
 

@@ -24,6 +24,15 @@ TEST(AuditTest, AStartSaysWhoRunsWhatWithoutValuesOfTheEnvironment) {
   EXPECT_EQ(line.find("s3cret"), std::string::npos);
 }
 
+TEST(AuditTest, WhatFollowsAnOptionThatNamesASecretIsLeftOut) {
+  const std::string line = audit::StartLine(
+      Identity::Local(7), "e-1",
+      Spec({"tool", "--db-password=hunter2", "--Token", "t0ken", "-v", "password", "--secret"}));
+  EXPECT_EQ(nlohmann::json::parse(line)["argv"],
+            nlohmann::json({"tool", "--db-password=[redacted]", "--Token", "[redacted]", "-v",
+                            "password", "--secret"}));
+}
+
 TEST(AuditTest, LinesArePrintableAsciiWhateverTheCommand) {
   const std::string line = audit::StartLine(Identity::Local(7), "e-1",
                                             Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}));
