@@ -24,13 +24,15 @@ uint64_t NextNumber(int fd, off_t size, bool* torn) {
   if (got <= 0) return 1;
   tail.resize(got);
   *torn = tail.back() != '\n';
-  const size_t end = tail.find_last_of('\n');
-  if (end == std::string::npos) return 1;
-  const size_t previous = end == 0 ? std::string::npos : tail.find_last_of('\n', end - 1);
-  const size_t begin = previous == std::string::npos ? 0 : previous + 1;
-  unsigned long long last = 0;
-  if (sscanf(tail.c_str() + begin, "{\"seq\":%llu", &last) != 1) return 1;
-  return last + 1;
+  // The last line that has a number: one that was torn before may stand behind it.
+  for (size_t begin = tail.size(); begin > 0;) {
+    const size_t newline = tail.find_last_of('\n', begin - 1);
+    const size_t line = newline == std::string::npos ? 0 : newline + 1;
+    unsigned long long last = 0;
+    if (sscanf(tail.c_str() + line, "{\"seq\":%llu,", &last) == 1) return last + 1;
+    begin = newline == std::string::npos ? 0 : newline;
+  }
+  return 1;
 }
 
 }  // namespace
@@ -60,8 +62,11 @@ absl::Status AuditLog::Append(std::string_view object) {
   const ssize_t written = write(fd_.get(), line.data(), line.size());
   if (written < 0) return absl::ErrnoToStatus(errno, "audit");
   if (static_cast<size_t>(written) != line.size()) {
-    // Out of space in mid-line: end it, so that what follows stands on lines of its own.
-    if (write(fd_.get(), "\n", 1) != 1) return absl::DataLossError("audit: a line is torn");
+    // Out of space in mid-line: take the piece back.
+    const off_t end = lseek(fd_.get(), 0, SEEK_CUR);
+    if (end < written || ftruncate(fd_.get(), end - written) != 0) {
+      return absl::DataLossError("audit: a line is torn");
+    }
     return absl::ResourceExhaustedError("audit: no space for a line");
   }
   ++next_;

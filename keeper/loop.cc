@@ -60,12 +60,15 @@ void Loop::RunOnce(bool poll) {
   epoll_event events[128];
   const int count = epoll_pwait2(epoll_.get(), events, std::size(events), timeout, nullptr);
   for (int i = 0; i < count; ++i) {
-    auto* handler = reinterpret_cast<EventHandler*>(events[i].data.u64 & ~kTagMask);
+    auto* handler =  // NOLINTNEXTLINE(performance-no-int-to-ptr): epoll keeps 64 bits for both
+        reinterpret_cast<EventHandler*>(events[i].data.u64 & ~kTagMask);
     handler->OnEvent(events[i].data.u64 & kTagMask, events[i].events);
   }
   if (timers_.empty()) return;
   const int64_t now = MonotonicNs();
-  while (!timers_.empty() && timers_.begin()->first <= now) {
+  // No more than there are now: one that sets itself anew for a time gone by waits for the next round.
+  for (size_t due = timers_.size(); due > 0 && !timers_.empty() && timers_.begin()->first <= now;
+       --due) {
     // The handler sets its next timer itself; its own copy of this one is now stale, harmlessly.
     EventHandler* handler = timers_.begin()->second;
     timers_.erase(timers_.begin());

@@ -106,8 +106,9 @@ int Main(int argc, char** argv) {
   log::Init("nacred", levels.at(log_level));
   options.front_arguments = {"--log-level", log_level};
   absl::Duration drain;
-  if (!absl::ParseDuration(drain_timeout, &drain) || drain < absl::ZeroDuration()) {
-    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration such as 30s\n",
+  if (!absl::ParseDuration(drain_timeout, &drain) || drain < absl::ZeroDuration() ||
+      drain > absl::Hours(24 * 365)) {
+    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration from 0s to 8760h\n",
                   drain_timeout);
     return 2;
   }

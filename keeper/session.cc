@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kTurnBytes = 64 * 1024;
 // How long, in all, an ended leader's session waits on an empty pipe that others hold open.
 constexpr int64_t kHoldNs = 1'000'000'000;
+// How soon a leader that a tracer keeps is asked for again.
+constexpr int64_t kReapRetryNs = 20'000'000;
 // Input that the front has not heard of is reported in steps of this size, or when all is consumed.
 constexpr uint64_t kInputStep = 64 * 1024;
 
@@ -95,6 +97,8 @@ void Session::Launch() {
   start_ns_ = MonotonicNs();
   child_ = *std::move(child);
   state_ = State::kStarting;
+  if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
+  ArmTimer();
   absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
   status.Update(host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader));
   if (!status.ok()) {
@@ -138,7 +142,6 @@ void Session::OnRunning() {
     status.Update(host_.loop().Add(input_.get(), EPOLLOUT | EPOLLET, this, kStdinPipe));
   }
   if (!status.ok()) kill(child_.pid, SIGKILL);
-  if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
   if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) StartLadder();
   ArmTimer();
   if (leader_gone_) OnLeaderExit();
@@ -281,6 +284,8 @@ void Session::End(v1::EndCause cause, const std::string& by) {
   if (state_ == State::kRunning || state_ == State::kExited) {
     StartLadder();
     MaybeFinish();
+  } else if (state_ == State::kStarting) {
+    kill(child_.pid, SIGKILL);  // it is no command yet that could obey
   } else if (state_ == State::kQueued) {
     Fail(v1::SPAWN_STEP_SHUTDOWN, 0, "ended before it was started");
   }
@@ -305,7 +310,10 @@ void Session::OnTimer() {
   armed_timer_ = 0;
   if (over()) return;
   const int64_t now = MonotonicNs();
-  if (timeout_deadline_ != 0 && now >= timeout_deadline_) End(v1::END_CAUSE_TIMED_OUT, "");
+  if (timeout_deadline_ != 0 && now >= timeout_deadline_) {
+    timeout_deadline_ = 0;
+    End(v1::END_CAUSE_TIMED_OUT, "");
+  }
   if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
     ladder_deadline_ = 0;
     Kill(last_signal_);
@@ -332,7 +340,6 @@ void Session::OnLeaderExit() {
     return;
   }
   state_ = State::kExited;
-  timeout_deadline_ = 0;
   // What it wrote last may still be in a pipe whose event is yet to come: a turn looks.
   for (Pipe& pipe : pipes_) pipe.readable = pipe.fd.valid();
   host_.OnRunnable(this);
@@ -348,11 +355,20 @@ bool Session::OutputWaiting() const {
                       [](const Pipe& pipe) { return pipe.fd.valid() && pipe.readable; });
 }
 
+bool Session::OutputBlocked() const {
+  for (uint32_t stream = 0; stream < kStreams; ++stream) {
+    const Pipe& pipe = pipes_[stream];
+    if (pipe.fd.valid() && pipe.readable && !log_.HasRoom(stream)) return true;
+  }
+  return false;
+}
+
 void Session::UpdateHold() {
   const int64_t now = MonotonicNs();
-  const bool ladder_runs = ladder_deadline_ != 0;
-  const bool counts = OutputWaiting() && !ladder_runs &&
-                      (!wait_for_eof_ || end_cause_ != v1::END_CAUSE_UNSPECIFIED);
+  // A session that was ended goes on for its reader only, not for a writer that never stops.
+  const bool ended = end_cause_ != v1::END_CAUSE_UNSPECIFIED;
+  const bool counts =
+      ended ? ladder_deadline_ == 0 && !OutputBlocked() : OutputWaiting() && !wait_for_eof_;
   if (hold_since_ != 0) hold_used_ns_ += now - hold_since_;
   hold_since_ = counts ? now : 0;
   hold_deadline_ = counts ? now + std::max<int64_t>(0, kHoldNs - hold_used_ns_) : 0;
@@ -376,7 +392,12 @@ void Session::Finish() {
   if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) Kill(last_signal_);
   int status = 0;
   rusage usage{};
-  wait4(child_.pid, &status, 0, &usage);
+  if (wait4(child_.pid, &status, WNOHANG, &usage) == 0) {
+    // Exited, but a tracer keeps it: the keeper does not wait for strangers.
+    hold_deadline_ = MonotonicNs() + kReapRetryNs;
+    ArmTimer();
+    return;
+  }
   state_ = State::kEnded;
   host_.loop().SetTimer(this, &armed_timer_, 0);
   RecordEnd(status, usage);

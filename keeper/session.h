@@ -106,6 +106,7 @@ class Session : public EventHandler {
   void PumpInput();
   bool OutputOpen() const;
   bool OutputWaiting() const;
+  bool OutputBlocked() const;
   void UpdateHold();
   void MaybeFinish();
   void Finish();

@@ -263,6 +263,7 @@ void Spawner::Unstage(int lane) {
 
 void Spawner::Release(int lane) {
   Unstage(lane);
+  lanes_[lane]->Prepare({});  // a big plan is not kept
   free_lanes_.push_back(lane);
 }
 

@@ -135,7 +135,9 @@ void Acceptor::Add(const Address& address, UniqueFd socket) {
     }
     identity = Identity::Local(*uid);
   } else {
-    identity = Identity::Anonymous(PeerHost(socket.get()));
+    const std::string host = PeerHost(socket.get());
+    // All of 127.0.0.0/8 is this machine, and one caller.
+    identity = Identity::Anonymous(host.starts_with("127.") ? "127.0.0.1" : host);
     const int on = 1;
     setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
@@ -171,7 +173,7 @@ void Acceptor::Admit(Connections::iterator connection) {
                                 [this, connection](std::error_code error) {
                                   if (!error) admitted_.erase(connection);
                                 });
-  receiver_(connection->identity, std::move(theirs));
+  if (!receiver_(connection->identity, std::move(theirs))) admitted_.erase(connection);
 }
 
 }  // namespace nacre

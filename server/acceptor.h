@@ -20,8 +20,9 @@ namespace nacre {
 // costs one descriptor, and makes way when descriptors run short. Loop only.
 class Acceptor {
  public:
-  // Takes a connection over: a descriptor that is the receiver's own.
-  using Receiver = std::function<void(const Identity&, UniqueFd)>;
+  // Takes a connection over: a descriptor that is the receiver's own. False: it can't, and the
+  // connection is closed.
+  using Receiver = std::function<bool(const Identity&, UniqueFd)>;
 
   // Admits callers over Unix sockets whose uid is `owner_uid` or 0.
   Acceptor(asio::io_context& loop, uint32_t owner_uid, Receiver receiver);

@@ -108,6 +108,7 @@ absl::Status ExecReactor::HandleStart(const v1::Start& start) {
   auto session = executor_.Start(identity_, *spec, this);
   if (!session.ok()) return session.status();
   session_ = *std::move(session);
+  request_ = v1::ExecRequest();  // a big start is not kept
   return absl::OkStatus();
 }
 
@@ -115,10 +116,10 @@ absl::Status ExecReactor::HandleInput(v1::Input input) {
   if (input.data().size() > kMaxInput) {
     return InvalidField("input.data", absl::StrFormat("exceeds %d bytes", kMaxInput));
   }
-  PendingInput& pending = pending_input_.emplace();
-  pending.offset = input.has_offset() ? input.offset() : session_->input_offset();
-  pending.data = std::move(*input.mutable_data());
-  pending.eof = input.eof();
+  pending_input_ =
+      PendingInput{.offset = input.has_offset() ? input.offset() : session_->input_offset(),
+                   .data = std::move(*input.mutable_data()),
+                   .eof = input.eof()};
   session_->ObserveInput();
   if (absl::Status status = FlushInput(); !status.ok()) return status;
   Pump();

@@ -35,9 +35,9 @@ class ExecReactor : public grpc::ServerBidiReactor<v1::ExecRequest, v1::ExecResp
  private:
   // Input that the ring has not taken yet.
   struct PendingInput {
-    uint64_t offset = 0;
+    uint64_t offset;
     std::string data;
-    bool eof = false;
+    bool eof;
   };
 
   void HandleRead(bool ok);

@@ -10,6 +10,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -31,6 +32,8 @@ namespace {
 constexpr int kChannelFd = 3;
 // How long streams may take to deliver their last output once no command runs.
 constexpr auto kDeliveryTime = std::chrono::seconds(10);
+// How long sessions may go on when this process alone is told to end.
+constexpr auto kOwnDrainTime = std::chrono::seconds(10);
 
 // Settings meant for some other gRPC program must not reach this one.
 void ScrubEnvironment() {
@@ -54,11 +57,13 @@ class Front {
         servers_(loop, executor_),
         acceptor_(loop, link.welcome().uid(),
                   [this](const Identity& identity, UniqueFd connection) {
-                    if (absl::Status status = servers_.Serve(identity, std::move(connection));
-                        !status.ok()) {
+                    const absl::Status status = servers_.Serve(identity, std::move(connection));
+                    if (!status.ok()) {
                       log::Warning("%s: %s", identity.name, std::string(status.message()));
                     }
-                  }) {}
+                    return status.ok();
+                  }),
+        hurry_(loop) {}
 
   absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
     for (size_t i = 0; i < sockets.size(); ++i) {
@@ -77,13 +82,25 @@ class Front {
     }
   }
 
+  // SIGTERM to this process alone: its listeners wait meanwhile, so its sessions do not get for
+  // ever.
+  void DrainSoon() {
+    Drain();
+    hurry_.expires_after(kOwnDrainTime);
+    hurry_.async_wait([this](std::error_code error) {
+      if (!error && !drained_.HasBeenNotified()) drained_.Notify();
+    });
+  }
+
   // Takes no more; `drained` is notified when the last command has ended. Loop only.
   void Drain() {
     if (std::exchange(draining_, true)) return;
     log::Info("draining: %d sessions", executor_.sessions());
     acceptor_.Stop();
     servers_.StopServing();
-    executor_.Drain([this] { drained_.Notify(); });
+    executor_.Drain([this] {
+      if (!drained_.HasBeenNotified()) drained_.Notify();
+    });
   }
 
   void AwaitDrained() { drained_.WaitForNotification(); }
@@ -95,6 +112,7 @@ class Front {
   Executor executor_;
   GrpcServers servers_;
   Acceptor acceptor_;
+  asio::steady_timer hurry_;
   bool draining_ = false;
   absl::Notification drained_;
 };
@@ -113,7 +131,7 @@ absl::Status Serve() {
                [] { _exit(1); });
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](std::error_code error, int) {
-    if (!error) front.Drain();
+    if (!error) front.DrainSoon();
   });
   keeper::v1::FrontRequest ready;
   ready.mutable_ready();

@@ -49,8 +49,9 @@ absl::Status RunReactor::Start() {
   if (!spec.ok()) return spec.status();
   if (spec->input()) return InvalidField("command.input", "Run gives no input; use Exec");
   auto session = executor_.Start(identity_, *spec, this);
-  if (session.ok()) session_ = *std::move(session);
-  return session.status();
+  if (!session.ok()) return session.status();
+  session_ = *std::move(session);
+  return absl::OkStatus();
 }
 
 void RunReactor::HandleCancel() {

@@ -43,7 +43,15 @@ TEST(AuditLogTest, ATornLastLineIsEndedAndNumberingGoesOn) {
   auto log = AuditLog::Open(path);
   ASSERT_TRUE((*log)->Append("{}").ok());
   EXPECT_THAT(Lines(path), ElementsAre(StartsWith("{\"seq\":41"), "{\"seq\":42,\"to",
-                                       StartsWith("{\"seq\":42,\"time\"")));
+                                       StartsWith("{\"seq\":43,\"time\"")));
+}
+
+TEST(AuditLogTest, NumberingGoesOnPastALineThatWasTornBefore) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/audit.jsonl";
+  std::ofstream(path) << "{\"seq\":41,\"x\":1}\n{\"se\n";
+  ASSERT_TRUE((*AuditLog::Open(path))->Append("{}").ok());
+  EXPECT_THAT(Lines(path).back(), StartsWith("{\"seq\":42,"));
 }
 
 TEST(AuditLogTest, WhatIsNoSingleObjectIsRefusedAndNotWritten) {

@@ -6,9 +6,7 @@
 namespace nacre::keeper {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::Not;
 
 const User kUser{.uid = 1000, .name = "ann", .home = "/home/ann", .shell = "/bin/zsh"};
 

@@ -37,6 +37,7 @@ class AcceptorTest : public ::testing::Test {
     acceptor_.emplace(loop_, owner, [this](const Identity& identity, UniqueFd connection) {
       identities_.push_back(identity.name);
       received_.push_back(std::move(connection));
+      return true;
     });
     setrlimit(RLIMIT_NOFILE, &before_);
     acceptor_->Listen(address_, std::move(listener));
