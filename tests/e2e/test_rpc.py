@@ -1,6 +1,7 @@
 """The gRPC surface as a generated client sees it: Run, Exec, policies, and how a session ends."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -323,6 +324,26 @@ class Ending(NodeTest):
         call.await_output(b"early\n")
         call.send(cancel=shell_pb2.Cancel())
         self.ended(call, session_pb2.CAUSE_CANCELLED)
+
+    def test_the_timeout_holds_while_children_hold_the_output(self):
+        policies = {"on_leader_exit": command_pb2.ON_LEADER_EXIT_WAIT_FOR_EOF, **QUICK_LADDER}
+        call = Exec(self.stub(), shell("sleep 1000 & exit 0", timeout={"seconds": 1}, policies=policies))
+        self.ended(call, session_pb2.CAUSE_TIMED_OUT)
+
+    def test_the_timeout_holds_while_children_write_without_end(self):
+        line = "for i in 1 2 3; do cat /dev/zero & done; exit 0"
+        call = Exec(self.stub(), shell(line, timeout={"seconds": 1}, policies=QUICK_LADDER))
+        self.ended(call, session_pb2.CAUSE_TIMED_OUT)
+
+    def test_a_leader_that_a_tracer_keeps_stops_nobody_else(self):
+        tracer = pathlib.Path(__file__).parents[1] / "programs" / "traced_zombie.py"
+        call = Exec(self.stub(), command("/usr/bin/python3", str(tracer), timeout={"seconds": 60}))
+        call.await_output(b"traced\n")
+        answer = self.stub().Run(shell_pb2.RunRequest(start=command("echo", "works")), timeout=DEADLINE)
+        self.assertEqual(answer.stdout, b"works\n")
+        call.send(cancel=shell_pb2.Cancel())
+        os.kill(int(call.stdout.split()[0]), signal.SIGKILL)
+        call.follow()
 
     def test_a_child_that_leaves_the_output_alone_delays_nothing(self):
         call = Exec(self.stub(), shell("sleep 1000 >/dev/null 2>&1 & echo $!"))
