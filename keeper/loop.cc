@@ -66,7 +66,8 @@ void Loop::RunOnce(bool poll) {
   }
   if (timers_.empty()) return;
   const int64_t now = MonotonicNs();
-  // No more than there are now: one that sets itself anew for a time gone by waits for the next round.
+  // No more than there are now: one that sets itself anew for a time gone by waits for the next
+  // round.
   for (size_t due = timers_.size(); due > 0 && !timers_.empty() && timers_.begin()->first <= now;
        --due) {
     // The handler sets its next timer itself; its own copy of this one is now stale, harmlessly.

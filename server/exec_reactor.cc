@@ -1,5 +1,7 @@
 #include "server/exec_reactor.h"
 
+#include <grpcpp/server_context.h>
+
 #include <algorithm>
 #include <asio/post.hpp>
 #include <chrono>
