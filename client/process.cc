@@ -1,5 +1,6 @@
 #include "client/process.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,8 @@ namespace {
 constexpr uint64_t kAckBytes = 128 << 10;
 // Likewise in pieces: the node keeps the order of so many more pieces of its two streams.
 constexpr int kAckOutputs = 1000;
+// How long a start that is being sent may take; beyond, it is waiting for a connection.
+constexpr auto kSendingTime = std::chrono::milliseconds(200);
 
 absl::Status Ended() { return absl::FailedPreconditionError("the command has ended"); }
 
@@ -187,10 +190,14 @@ absl::Status Process::Impl::Signal(int number) {
 
 absl::Status Process::Impl::Cancel() {
   if (ended_) return Ended();
-  // While Next() waits for a connection, it holds write_mutex_.
   if (!start_sent_) {
-    context_.TryCancel();
-    return absl::OkStatus();
+    // Next() holds the mutex: for a moment while it sends, for long while it waits for a
+    // connection.
+    const std::unique_lock sent(write_mutex_, kSendingTime);
+    if (!start_sent_) {
+      context_.TryCancel();
+      return absl::OkStatus();
+    }
   }
   v1::ExecRequest request;
   request.mutable_cancel();

@@ -70,8 +70,8 @@ class Process::Impl {
   InputWindow input_;
   std::atomic<bool> start_sent_ = false;
   std::atomic<bool> ended_ = false;
-  std::mutex input_mutex_;  // Keeps the bytes of one WriteInput() together.
-  std::mutex write_mutex_;  // Guards stream_->Write.
+  std::mutex input_mutex_;        // Keeps the bytes of one WriteInput() together.
+  std::timed_mutex write_mutex_;  // Guards stream_->Write.
   grpc::ClientContext context_;
   std::unique_ptr<v1::ShellService::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecRequest, v1::ExecResponse>> stream_;
