@@ -191,7 +191,8 @@ class Process {
   absl::Status Signal(int number);
 
   // Ends the command by its ladder; events go on to Terminated. While the command was not sent yet,
-  // the call itself ends instead and Next() returns CANCELLED. FAILED_PRECONDITION after the end.
+  // the call itself ends instead and Next() returns CANCELLED; one that is just being sent is
+  // waited for, 200 ms at most. FAILED_PRECONDITION after the end.
   absl::Status Cancel();
 
   // Ends the call without waiting for anyone: Next() returns CANCELLED, and the node does with the
