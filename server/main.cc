@@ -23,6 +23,7 @@
 #include "executor/executor.h"
 #include "executor/keeper_link.h"
 #include "executor/policy.h"
+#include "net/fd_budget.h"
 #include "server/acceptor.h"
 #include "server/grpc_servers.h"
 
@@ -55,7 +56,8 @@ class Front {
         policy_(link.welcome().uid(), link.welcome().insecure_loopback()),
         executor_(loop, link, policy_),
         servers_(loop, executor_),
-        acceptor_(loop, link.welcome().uid(),
+        fd_budget_(FdBudget::OfThisProcess()),
+        acceptor_(loop, fd_budget_, link.welcome().uid(),
                   [this](const Identity& identity, UniqueFd connection) {
                     const absl::Status status = servers_.Serve(identity, std::move(connection));
                     if (!status.ok()) {
@@ -111,6 +113,7 @@ class Front {
   const OwnerPolicy policy_;
   Executor executor_;
   GrpcServers servers_;
+  FdBudget fd_budget_;
   Acceptor acceptor_;
   asio::steady_timer hurry_;
   bool draining_ = false;

@@ -1,7 +1,6 @@
 #include "server/acceptor.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,15 +16,8 @@ namespace {
 
 class AcceptorTest : public ::testing::Test {
  protected:
+  // Room for so many connections.
   static constexpr int kBudget = 8;
-
-  void SetUp() override {
-    // Room for kBudget connections, so that the bound is met with few of them.
-    getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit files = before_;
-    files.rlim_cur = 48 + 2 * kBudget;
-    acceptor_limits_ = files;
-  }
 
   void Serve(uint32_t owner) {
     address_ = *Address::Parse("unix:" + dir_.path() + "/s");
@@ -33,13 +25,11 @@ class AcceptorTest : public ::testing::Test {
     sockaddr_un name = Name();
     ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
     ASSERT_EQ(listen(listener.get(), 100), 0);
-    setrlimit(RLIMIT_NOFILE, &acceptor_limits_);
-    acceptor_.emplace(loop_, owner, [this](const Identity& identity, UniqueFd connection) {
+    acceptor_.emplace(loop_, budget_, owner, [this](const Identity& identity, UniqueFd connection) {
       identities_.push_back(identity.name);
       received_.push_back(std::move(connection));
       return true;
     });
-    setrlimit(RLIMIT_NOFILE, &before_);
     acceptor_->Listen(address_, std::move(listener));
   }
 
@@ -75,9 +65,9 @@ class AcceptorTest : public ::testing::Test {
   }
 
   const TempDir dir_;
-  rlimit before_{}, acceptor_limits_{};
   Address address_;
   asio::io_context loop_;
+  FdBudget budget_{2 * kBudget};
   std::vector<std::string> identities_;
   std::vector<UniqueFd> received_;
   std::optional<Acceptor> acceptor_;
