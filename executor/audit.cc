@@ -69,6 +69,12 @@ ordered_json Describe(const CommandSpec& spec, size_t max_arguments) {
   return {{"argv", argv}, {"cwd", Cut(spec.cwd())}, {"env_names", names}};
 }
 
+ordered_json Caller(const Identity& identity) {
+  ordered_json caller = {{"identity", identity.name}};
+  if (!identity.dialect.empty()) caller["dialect"] = identity.dialect;
+  return caller;
+}
+
 // ASCII only, so that control characters and broken UTF-8 can't reach whoever reads the file.
 std::string Dump(const ordered_json& object) {
   return object.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
@@ -87,15 +93,24 @@ std::string Line(const ordered_json& object, const CommandSpec& spec) {
 
 std::string StartLine(const Identity& identity, const std::string& session_id,
                       const CommandSpec& spec) {
-  return Line({{"event", "start"}, {"session", session_id}, {"identity", identity.name}}, spec);
+  ordered_json line = {{"event", "start"}, {"session", session_id}};
+  line.update(Caller(identity));
+  return Line(line, spec);
 }
 
 std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
                        const absl::Status& denial) {
-  return Line({{"event", "denied"},
-               {"identity", identity.name},
-               {"why", Cut(std::string(denial.message()))}},
-              spec);
+  ordered_json line = {{"event", "denied"}};
+  line.update(Caller(identity));
+  line["why"] = Cut(std::string(denial.message()));
+  return Line(line, spec);
+}
+
+std::string RefusedLine(const Identity& identity, const std::string& why) {
+  ordered_json line = {{"event", "refused"}};
+  line.update(Caller(identity));
+  line["why"] = Cut(why);
+  return Dump(line);
 }
 
 }  // namespace nacre::audit

@@ -19,4 +19,7 @@ std::string StartLine(const Identity& identity, const std::string& session_id,
 std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
                        const absl::Status& denial);
 
+// A request that was refused before it was a command: nothing of it is written but why.
+std::string RefusedLine(const Identity& identity, const std::string& why);
+
 }  // namespace nacre::audit

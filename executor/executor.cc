@@ -59,9 +59,7 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identit
                      "the node is shutting down and starts no new commands");
   }
   if (absl::Status denial = policy_.CheckStart(identity, spec); !denial.ok()) {
-    keeper::v1::FrontRequest record;
-    record.mutable_audit()->set_line(audit::DeniedLine(identity, spec, denial));
-    keeper_.Send(record);
+    SendAudit(audit::DeniedLine(identity, spec, denial));
     return denial;
   }
   const uint64_t number = next_number_++;
@@ -74,6 +72,16 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identit
   sessions_.emplace(number, session);
   SendSpawn(number, std::move(record));
   return session;
+}
+
+void Executor::AuditRefusal(const Identity& identity, const std::string& why) {
+  SendAudit(audit::RefusedLine(identity, why));
+}
+
+void Executor::SendAudit(std::string line) {
+  keeper::v1::FrontRequest record;
+  record.mutable_audit()->set_line(std::move(line));
+  keeper_.Send(record);
 }
 
 void Executor::SendSpawn(uint64_t number, keeper::v1::SpawnRecord record) {

@@ -32,6 +32,9 @@ class Executor {
   absl::StatusOr<std::shared_ptr<Session>> Start(const Identity& identity, const CommandSpec& spec,
                                                  SessionDriver* driver);
 
+  // Writes into the audit that a front end refused what was to be a request.
+  void AuditRefusal(const Identity& identity, const std::string& why);
+
   // An event of the keeper.
   void OnEvent(const keeper::v1::KeeperEvent& event);
 
@@ -41,6 +44,7 @@ class Executor {
   size_t sessions() const { return sessions_.size(); }
 
  private:
+  void SendAudit(std::string line);
   void SendSpawn(uint64_t number, keeper::v1::SpawnRecord record);
   void CheckIdle();
 

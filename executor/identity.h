@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace nacre {
 
@@ -12,9 +13,13 @@ struct Identity {
   std::string name;
   // The caller's user id, where the kernel vouched for it.
   std::optional<uint32_t> uid;
+  // The dialect they came by, e.g. "framed"; empty for the API.
+  std::string dialect;
 
-  static Identity Local(uint32_t uid) { return {"uid:" + std::to_string(uid), uid}; }
-  static Identity Anonymous(const std::string& address) { return {"anonymous@" + address, {}}; }
+  static Identity Local(uint32_t uid) { return {"uid:" + std::to_string(uid), uid, {}}; }
+  static Identity Anonymous(const std::string& address, std::string dialect = {}) {
+    return {"anonymous@" + address, {}, std::move(dialect)};
+  }
 };
 
 }  // namespace nacre

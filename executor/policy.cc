@@ -6,7 +6,8 @@
 namespace nacre {
 
 absl::Status OwnerPolicy::CheckStart(const Identity& identity, const CommandSpec& /*spec*/) const {
-  if (!identity.uid.has_value() && allow_anonymous_) return absl::OkStatus();
+  const bool asked_for = insecure_loopback_ || !identity.dialect.empty();
+  if (!identity.uid.has_value() && asked_for) return absl::OkStatus();
   if (identity.uid == owner_uid_ || identity.uid == 0) return absl::OkStatus();
   return MakeError(
       absl::StatusCode::kPermissionDenied, "POLICY_DENIED",

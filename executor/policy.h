@@ -17,16 +17,17 @@ class Policy {
 };
 
 // The policy of a node without a policy file: the user who runs the daemon, and root; anonymous
-// callers only where plaintext loopback was asked for.
+// callers only where the operator asked for what lets them in: plaintext loopback, or a dialect's
+// listener.
 class OwnerPolicy : public Policy {
  public:
-  OwnerPolicy(uint32_t owner_uid, bool allow_anonymous)
-      : owner_uid_(owner_uid), allow_anonymous_(allow_anonymous) {}
+  OwnerPolicy(uint32_t owner_uid, bool insecure_loopback)
+      : owner_uid_(owner_uid), insecure_loopback_(insecure_loopback) {}
   absl::Status CheckStart(const Identity& identity, const CommandSpec& spec) const override;
 
  private:
   const uint32_t owner_uid_;
-  const bool allow_anonymous_;
+  const bool insecure_loopback_;
 };
 
 }  // namespace nacre

@@ -110,8 +110,8 @@ absl::Status Keeper::Open() {
   auto arena = Arena::Create(kMaxSessions);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
-  for (size_t i = 0; i < options_.listen.size(); ++i) {
-    auto listener = Listener::Open(absl::StrFormat("grpc-%d", i), options_.listen[i]);
+  for (const ListenOption& option : options_.listen) {
+    auto listener = Listener::Open(option.name, option.address);
     if (!listener.ok()) return listener.status();
     listeners_.push_back(*std::move(listener));
   }
@@ -127,11 +127,11 @@ absl::Status Keeper::Open() {
 }
 
 absl::Status Keeper::Run() {
-  for (const Listener& listener : listeners_) {
-    log::Info("listening on %s", listener.address().ToString());
-    if (listener.address().kind == Address::Kind::kTcp) {
-      log::Warning("%s is plaintext: for development on this machine only",
-                   listener.address().ToString());
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    const std::string address = listeners_[i].address().ToString();
+    log::Info("listening on %s (%s)", address, listeners_[i].name());
+    if (!options_.listen[i].warning.empty()) {
+      log::Warning("%s: %s", address, options_.listen[i].warning);
     }
   }
   if (absl::Status status = StartFront(); !status.ok()) return status;

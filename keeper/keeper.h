@@ -23,8 +23,16 @@
 
 namespace nacre::keeper {
 
+// An address to listen on, under the name by which a front knows it.
+struct ListenOption {
+  std::string name;
+  Address address;
+  // Said at the start, when not empty.
+  std::string warning;
+};
+
 struct KeeperOptions {
-  std::vector<Address> listen;
+  std::vector<ListenOption> listen;
   std::string state_dir;
   // Path of nacre-front.
   std::string front;

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "base/log.h"
+#include "config/compat_listener.h"
+#include "config/units.h"
 #include "keeper/keeper.h"
 
 namespace nacre::keeper {
@@ -22,6 +23,7 @@ Examples:
   nacred                                          serve this user on a Unix socket
   nacred --listen unix:/tmp/n/s --state-dir /tmp/n/state
   nacred --listen 127.0.0.1:7070 --insecure-loopback
+  nacred --compat framed=127.0.0.1:9100,timeout=10m
 
 Signals: SIGTERM and SIGINT drain (twice: end all sessions now), SIGHUP looks user names up again.)";
 
@@ -47,9 +49,9 @@ std::string DefaultFront() {
   return self.parent_path() / "nacre-front";
 }
 
-absl::StatusOr<std::vector<Address>> ParseAddresses(const std::vector<std::string>& texts,
-                                                    bool insecure_loopback) {
-  std::vector<Address> addresses;
+absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::vector<std::string>& texts,
+                                                      bool insecure_loopback) {
+  std::vector<ListenOption> options;
   for (const std::string& text : texts) {
     auto address = Address::Parse(text);
     if (!address.ok()) return address.status();
@@ -63,9 +65,25 @@ absl::StatusOr<std::vector<Address>> ParseAddresses(const std::vector<std::strin
           "commands as you)",
           text));
     }
-    addresses.push_back(*std::move(address));
+    const bool plaintext = address->kind == Address::Kind::kTcp;
+    options.push_back({.name = absl::StrFormat("grpc-%d", options.size()),
+                       .address = *std::move(address),
+                       .warning = plaintext ? "is plaintext, for development only" : ""});
   }
-  return addresses;
+  return options;
+}
+
+// The listeners of the compatibility port. Their options are the front's to use.
+absl::StatusOr<std::vector<ListenOption>> ParseCompat(const std::vector<std::string>& texts) {
+  std::vector<ListenOption> options;
+  for (const std::string& text : texts) {
+    auto listener = CompatListener::Parse(text);
+    if (!listener.ok()) return listener.status();
+    options.push_back({.name = absl::StrFormat("compat-%d", options.size()),
+                       .address = listener->address,
+                       .warning = "every local user can run commands as this daemon's user"});
+  }
+  return options;
 }
 
 int Main(int argc, char** argv) {
@@ -76,10 +94,21 @@ int Main(int argc, char** argv) {
   KeeperOptions options{.listen = {}, .state_dir = DefaultStateDir(), .front = DefaultFront()};
   std::string drain_timeout = "30s";
   std::string log_level = "info";
+  std::vector<std::string> compat;
+  std::string spool_limit = "16G";
   app.add_option("--listen", listen, "Address to serve: unix:PATH or HOST:PORT (repeatable)")
       ->type_name("ADDRESS")
       ->capture_default_str();
-  app.add_option("--state-dir", options.state_dir, "Directory of the audit and the lock")
+  app.add_option(
+         "--compat", compat,
+         "Serve older raw-socket clients too: framed=HOST:PORT[,KEY=VALUE...] (repeatable); "
+         "see docs/legacy.md")
+      ->type_name("DIALECT=ADDRESS");
+  app.add_option("--spool-limit", spool_limit,
+                 "Disk that replies on their way to older clients may take together")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  app.add_option("--state-dir", options.state_dir, "Directory of the audit, the lock and the spool")
       ->type_name("DIR")
       ->capture_default_str();
   app.add_flag("--insecure-loopback", options.insecure_loopback,
@@ -104,21 +133,32 @@ int Main(int argc, char** argv) {
                                                     {"warning", log::Level::kWarning},
                                                     {"error", log::Level::kError}};
   log::Init("nacred", levels.at(log_level));
-  options.front_arguments = {"--log-level", log_level};
-  absl::Duration drain;
-  if (!absl::ParseDuration(drain_timeout, &drain) || drain < absl::ZeroDuration() ||
-      drain > absl::Hours(24 * 365)) {
-    absl::FPrintF(stderr, "nacred: --drain-timeout %s: not a duration from 0s to 8760h\n",
-                  drain_timeout);
+  auto addresses = ParseListen(listen, options.insecure_loopback);
+  auto compat_addresses = ParseCompat(compat);
+  auto drain = ParseDurationNs(drain_timeout);
+  auto spool = ParseSize(spool_limit);
+  const std::pair<std::string, absl::Status> checked[] = {{"", addresses.status()},
+                                                          {"", compat_addresses.status()},
+                                                          {"--drain-timeout: ", drain.status()},
+                                                          {"--spool-limit: ", spool.status()}};
+  for (const auto& [what, status] : checked) {
+    if (status.ok()) continue;
+    absl::FPrintF(stderr, "nacred: %s%s\n", what, std::string(status.message()));
     return 2;
   }
-  options.drain_timeout_ns = absl::ToInt64Nanoseconds(drain);
-  auto addresses = ParseAddresses(listen, options.insecure_loopback);
-  if (!addresses.ok()) {
-    absl::FPrintF(stderr, "nacred: %s\n", std::string(addresses.status().message()));
-    return 2;
-  }
+  options.drain_timeout_ns = *drain;
   options.listen = *std::move(addresses);
+  options.listen.insert(options.listen.end(), compat_addresses->begin(), compat_addresses->end());
+  options.front_arguments = {"--log-level", log_level};
+  for (const std::string& text : compat) {
+    options.front_arguments.insert(options.front_arguments.end(), {"--compat", text});
+  }
+  if (!compat.empty()) {
+    const std::string directory = std::filesystem::absolute(options.state_dir) / "spool";
+    options.front_arguments.insert(
+        options.front_arguments.end(),
+        {"--spool-dir", directory, "--spool-limit", std::to_string(*spool)});
+  }
   auto keeper = Keeper::Create(std::move(options));
   const absl::Status status = keeper.ok() ? (*keeper)->Run() : keeper.status();
   if (!status.ok()) {

@@ -24,6 +24,7 @@ class FdBudget {
     ~Share() {
       if (budget_ != nullptr) budget_->left_ += count_;
     }
+    bool taken() const { return budget_ != nullptr; }
 
    private:
     friend class FdBudget;

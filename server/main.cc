@@ -1,4 +1,5 @@
-// nacre-front: wires keeper link, executor and gRPC together. Started by nacred only.
+// nacre-front: wires keeper link, executor, gRPC and the compatibility port together. Started by
+// nacred only.
 
 #include <signal.h>
 #include <stdlib.h>
@@ -18,8 +19,13 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/log.h"
+#include "compat/compat_server.h"
+#include "config/compat_listener.h"
 #include "executor/executor.h"
 #include "executor/keeper_link.h"
 #include "executor/policy.h"
@@ -48,6 +54,13 @@ void ScrubEnvironment() {
   for (const std::string& name : names) unsetenv(name.c_str());
 }
 
+struct Options {
+  // Of each compatibility listener; see CompatListener.
+  std::vector<std::string> compat;
+  std::string spool_dir;
+  uint64_t spool_limit = 0;
+};
+
 // Everything of a running front; members in the order of what they need.
 class Front {
  public:
@@ -67,11 +80,31 @@ class Front {
                   }),
         hurry_(loop) {}
 
-  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
+  // Serves the keeper's sockets: "compat-N" is the N-th of options.compat, the others are gRPC's.
+  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets,
+                      const Options& options) {
+    if (!options.compat.empty()) {
+      auto compat = compat::CompatServer::Create(loop_, executor_, fd_budget_, options.spool_dir,
+                                                 options.spool_limit);
+      if (!compat.ok()) return compat.status();
+      compat_ = *std::move(compat);
+    }
+    size_t next_compat = 0;
     for (size_t i = 0; i < sockets.size(); ++i) {
-      auto address = Address::Parse(welcome.listeners(static_cast<int>(i)).address());
+      const keeper::v1::Listener& listener = welcome.listeners(static_cast<int>(i));
+      auto address = Address::Parse(listener.address());
       if (!address.ok()) return address.status();
-      acceptor_.Listen(*address, std::move(sockets[i]));
+      if (!absl::StartsWith(listener.name(), "compat-")) {
+        acceptor_.Listen(*address, std::move(sockets[i]));
+        continue;
+      }
+      if (next_compat == options.compat.size()) {
+        return absl::InternalError("a listener without its --compat: " + listener.name());
+      }
+      auto compat = CompatListener::Parse(options.compat[next_compat++]);
+      if (!compat.ok()) return compat.status();
+      compat->address = *std::move(address);
+      compat_->Listen(*compat, std::move(sockets[i]));
     }
     return absl::OkStatus();
   }
@@ -100,13 +133,27 @@ class Front {
     log::Info("draining: %d sessions", executor_.sessions());
     acceptor_.Stop();
     servers_.StopServing();
+    if (compat_ != nullptr) {
+      compat_->Drain([this] { compat_drained_.Notify(); });
+    } else {
+      compat_drained_.Notify();
+    }
     executor_.Drain([this] {
       if (!drained_.HasBeenNotified()) drained_.Notify();
     });
   }
 
   void AwaitDrained() { drained_.WaitForNotification(); }
-  void Shutdown() { servers_.Shutdown(std::chrono::system_clock::now() + kDeliveryTime); }
+  // Waits until the last output is delivered, as long as that may take.
+  void AwaitDelivered() {
+    const absl::Time deadline = absl::Now() + absl::FromChrono(kDeliveryTime);
+    servers_.Shutdown(absl::ToChronoTime(deadline));
+    compat_drained_.WaitForNotificationWithTimeout(deadline - absl::Now());
+  }
+  // Once the loop runs no more.
+  void Shutdown() {
+    if (compat_ != nullptr) compat_->Shutdown();
+  }
 
  private:
   asio::io_context& loop_;
@@ -115,18 +162,20 @@ class Front {
   GrpcServers servers_;
   FdBudget fd_budget_;
   Acceptor acceptor_;
+  std::unique_ptr<compat::CompatServer> compat_;
   asio::steady_timer hurry_;
   bool draining_ = false;
-  absl::Notification drained_;
+  absl::Notification drained_, compat_drained_;
 };
 
-absl::Status Serve() {
+absl::Status Serve(const Options& options) {
   asio::io_context loop(1);
   std::vector<UniqueFd> sockets;
   auto link = SeqpacketKeeperLink::Connect(UniqueFd(kChannelFd), NACRE_VERSION, loop, &sockets);
   if (!link.ok()) return link.status();
   Front front(loop, **link);
-  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets)); !status.ok()) {
+  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets), options);
+      !status.ok()) {
     return status;
   }
   // Without a keeper there is nothing to serve and nothing to save.
@@ -143,9 +192,12 @@ absl::Status Serve() {
   auto work = asio::make_work_guard(loop);
   std::thread thread([&] { loop.run(); });
   front.AwaitDrained();
-  front.Shutdown();
+  front.AwaitDelivered();
   loop.stop();
   thread.join();
+  front.Shutdown();
+  loop.restart();
+  loop.poll();  // what was cancelled lets go of the front's parts
   return absl::OkStatus();
 }
 
@@ -160,6 +212,10 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "nacre-front " NACRE_VERSION);
   app.add_option("--log-level", log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  Options options;
+  app.add_option("--compat", options.compat);
+  app.add_option("--spool-dir", options.spool_dir);
+  app.add_option("--spool-limit", options.spool_limit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -173,7 +229,7 @@ int Main(int argc, char** argv) {
     log::Error("nacre-front is started by nacred, not by hand");
     return 2;
   }
-  if (absl::Status status = Serve(); !status.ok()) {
+  if (absl::Status status = Serve(options); !status.ok()) {
     log::Error("%s", std::string(status.message()));
     return 1;
   }

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "base/ring_layout.h"
+#include "compat/reply.h"
+#include "compat/services.h"
+#include "config/compat_listener.h"
+#include "executor/executor.h"
+
+namespace nacre::compat {
+
+// One command of an old client: runs it and collects its output, since the length goes first. Small
+// output stays in memory, the rest goes into files. Loop only.
+//
+//   ring ──▶ Collect (loop) ──▶ memory, while the lease has some
+//                           └─▶ WriteToFiles (disk thread) ──▶ OnWritten (loop) ──▶ Collect …
+//
+// While a write is under way its bytes stay in the ring, and the command may go on filling it.
+class CommandRun : public std::enable_shared_from_this<CommandRun>, private SessionDriver {
+ public:
+  struct Result {
+    // Why there is no output: the command did not start, or wrote more than may be kept.
+    absl::Status status;
+    Collected out, err;
+    Spool::Lease lease;
+  };
+  using Done = std::function<void(Result)>;
+
+  // Runs `command` with /bin/sh. `done` is called once, after Start has returned, unless Abandon
+  // was.
+  static std::shared_ptr<CommandRun> Start(Services& services, const CompatListener& options,
+                                           uint64_t max_output, const Identity& identity,
+                                           std::string command, Done done);
+
+  // The client is gone: ends the command.
+  void Abandon();
+
+ private:
+  CommandRun(Services& services, const CompatListener& options, uint64_t max_output, Done done);
+
+  absl::Status Launch(const Identity& identity, std::string command);
+  void OnStarted() override {}
+  void OnStartFailed(const absl::Status& status) override;
+  void OnProgress() override;
+
+  void Collect();
+  bool Keep(const LogReader::Chunk& chunk);
+  void StartWriting();
+  absl::Status WriteToFiles();
+  void OnWritten(const absl::Status& status);
+  void GiveUp(const absl::Status& status);
+  void Finish(const absl::Status& status);
+  void NoteEnd();
+
+  Services& services_;
+  const CompatListener& options_;
+  const uint64_t max_output_;
+  Done done_;
+  std::shared_ptr<Session> session_;
+  Spool::Lease lease_;
+  // Why the output is not kept any more.
+  absl::Status given_up_;
+
+  // With the disk thread while `writing_`.
+  Collected streams_[kStreams];
+  std::vector<LogReader::Chunk> unwritten_;
+  bool writing_ = false;
+};
+
+}  // namespace nacre::compat

@@ -1,0 +1,329 @@
+#include "compat/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+namespace nacre::compat {
+namespace {
+
+// What text without a length waits for where more could belong to it.
+constexpr auto kSilence = std::chrono::milliseconds(20);
+// From a request's first byte to its last.
+constexpr auto kRequestTime = std::chrono::seconds(60);
+// How long a refused client is listened to, so that it reads the answer.
+constexpr auto kPartingTime = std::chrono::seconds(2);
+// Bytes of one recv.
+constexpr size_t kReceiveBytes = 16 * 1024;
+// A client that closed its socket while its command runs looks like one that only half-closed it.
+// Its kernel forgets it (tcp_fin_timeout, 60 s) and then answers a probe with a reset.
+constexpr int kProbeIdleSeconds = 30;
+constexpr int kProbeIntervalSeconds = 15;
+constexpr int kProbes = 4;
+
+void SetOptions(int socket) {
+  const auto set = [socket](int level, int name, int value) {
+    setsockopt(socket, level, name, &value, sizeof(value));
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kProbeIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kProbeIntervalSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+}
+
+std::chrono::nanoseconds OrForever(int64_t ns) {
+  constexpr int64_t kForeverNs = int64_t{365} * 24 * 3600 * 1'000'000'000;
+  return std::chrono::nanoseconds(ns == 0 ? kForeverNs : ns);
+}
+
+}  // namespace
+
+Connection::Connection(Services& services, const CompatListener& options, Identity identity,
+                       FdBudget::Share descriptor, UniqueFd socket, std::function<void()> on_closed)
+    : services_(services),
+      options_(options),
+      dialect_(DialectOf(options)),
+      identity_(std::move(identity)),
+      descriptor_(std::move(descriptor)),
+      socket_(services.loop, socket.release()),
+      on_closed_(std::move(on_closed)),
+      decoder_(dialect_.NewDecoder(options)),
+      timer_(services.loop) {
+  SetOptions(socket_.native_handle());
+}
+
+void Connection::Start() {
+  WatchForReset();
+  request_deadline_ = Clock::now() + OrForever(options_.idle_timeout_ns);
+  AwaitBytes(false);
+}
+
+void Connection::Drain() {
+  leaving_ = true;
+  if (state_ == State::kReading) Close();
+}
+
+void Connection::Close() {
+  if (std::exchange(state_, State::kClosed) == State::kClosed) return;
+  timer_.cancel();
+  if (run_ != nullptr) std::exchange(run_, nullptr)->Abandon();
+  if (sender_ != nullptr) std::exchange(sender_, nullptr)->Stop();
+  // A disk thread may still hold a copy of the descriptor: the client need not wait for that.
+  shutdown(socket_.native_handle(), SHUT_RDWR);
+  std::error_code ignored;
+  socket_.close(ignored);
+  on_closed_();
+}
+
+// Also what is out of band ends the connection: no old client sends that.
+void Connection::WatchForReset() {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_error,
+                     [self = shared_from_this()](std::error_code error) {
+                       if (!error) self->Close();
+                     });
+}
+
+void Connection::SetTimer(Clock::time_point time, std::function<void()> then) {
+  timer_.expires_at(time);
+  timer_.async_wait(
+      [self = shared_from_this(), state = state_, then = std::move(then)](std::error_code error) {
+        // It may have been set again when this call was already on its way.
+        if (!error && self->state_ == state && Clock::now() >= self->timer_.expiry()) then();
+      });
+}
+
+void Connection::AwaitReadable(std::function<void()> then) {
+  if (std::exchange(on_readable_, std::move(then)) != nullptr) return;
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](std::error_code error) {
+                       const auto on_readable = std::exchange(self->on_readable_, nullptr);
+                       const bool wanted =
+                           self->state_ == State::kReading || self->state_ == State::kParting;
+                       if (!error && wanted) on_readable();
+                     });
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+void Connection::Decode(Arrival arrival) {
+  if (buffer_.empty()) {
+    if (arrival == Arrival::kEnded) {
+      Close();
+    } else {
+      AwaitBytes(false);
+    }
+    return;
+  }
+  Decoded decoded = decoder_->Decode(buffer_, arrival);
+  switch (decoded.kind) {
+    case Decoded::Kind::kIncomplete:
+      AwaitBytes(false);
+      break;
+    case Decoded::Kind::kAwaitsSilence:
+      AwaitBytes(true);
+      break;
+    case Decoded::Kind::kCommand:
+      Consume(decoded.consumed);
+      Execute(std::move(decoded.text));
+      break;
+    case Decoded::Kind::kRefused:
+    case Decoded::Kind::kForeign:
+      Refuse(decoded);
+      break;
+  }
+}
+
+void Connection::AwaitBytes(bool silence_decides) {
+  state_ = State::kReading;
+  if (leaving_) {
+    Close();
+    return;
+  }
+  const auto silence = Clock::now() + kSilence;
+  if (silence_decides && silence < request_deadline_) {
+    SetTimer(silence, [this] { OnSilence(); });
+  } else {
+    SetTimer(request_deadline_, [this] { Close(); });
+  }
+  AwaitReadable([this] { OnReadable(); });
+}
+
+void Connection::OnReadable() {
+  if (!Receive()) {
+    Close();
+  } else if (buffer_.empty() && !ended_) {
+    AwaitBytes(false);  // woken for nothing
+  } else {
+    Decode(ended_ ? Arrival::kEnded : Arrival::kOpen);
+  }
+}
+
+void Connection::OnSilence() {
+  // We may have been late ourselves.
+  const size_t before = buffer_.size();
+  if (!Receive()) {
+    Close();
+  } else if (ended_) {
+    Decode(Arrival::kEnded);
+  } else {
+    Decode(buffer_.size() > before ? Arrival::kOpen : Arrival::kSilent);
+  }
+}
+
+// Takes what has come, as far as a decoder can need it. False: the connection is broken.
+bool Connection::Receive() {
+  const bool first = buffer_.empty();
+  while (!ended_ && buffer_.size() < decoder_->max_bytes()) {
+    char bytes[kReceiveBytes];
+    const size_t room = std::min(sizeof(bytes), decoder_->max_bytes() - buffer_.size());
+    const ssize_t received = recv(socket_.native_handle(), bytes, room, 0);
+    if (received < 0 && errno == EINTR) continue;
+    if (received < 0 && errno == EAGAIN) break;
+    if (received < 0) return false;
+    ended_ = received == 0;
+    buffer_.append(bytes, static_cast<size_t>(received));
+    if (static_cast<size_t>(received) < room) break;
+  }
+  if (first && !buffer_.empty()) {
+    request_deadline_ = std::min(request_deadline_, Clock::now() + kRequestTime);
+  }
+  return true;
+}
+
+void Connection::Consume(size_t bytes) {
+  buffer_.erase(0, bytes);
+  if (buffer_.empty()) buffer_.shrink_to_fit();  // many idle connections cost little
+  untried_ = false;
+}
+
+// --- a command ----------------------------------------------------------------------------------
+
+void Connection::Execute(std::string command) {
+  if (!options_.quit.empty() && command == options_.quit) {
+    Close();
+    return;
+  }
+  timer_.cancel();
+  if (command.empty()) {
+    SendText("");
+    return;
+  }
+  state_ = State::kRunning;
+  const uint64_t most = std::min(options_.max_output, dialect_.max_reply());
+  run_ = CommandRun::Start(services_, options_, most, identity_, std::move(command),
+                           [self = shared_from_this()](CommandRun::Result result) {
+                             self->OnResult(std::move(result));
+                           });
+}
+
+void Connection::OnResult(CommandRun::Result result) {
+  run_.reset();
+  if (!result.status.ok()) {
+    SendText(absl::StrFormat("nacre: %s\n", std::string(result.status.message())));
+    return;
+  }
+  Reply reply;
+  reply.lease.emplace(std::move(result.lease));
+  uint64_t bytes = result.out.size() + result.err.size();
+  switch (options_.order) {
+    case CompatListener::Order::kErrOrOut:
+      if (result.err.size() == 0) {
+        bytes = result.out.size();
+        reply.Add(std::move(result.out));
+      } else {
+        bytes = result.err.size();
+        reply.Add(std::move(result.err));
+      }
+      break;
+    case CompatListener::Order::kErrOut:
+      reply.Add(std::move(result.err));
+      reply.Add(std::move(result.out));
+      break;
+    case CompatListener::Order::kOutErr:
+      reply.Add(std::move(result.out));
+      reply.Add(std::move(result.err));
+      break;
+  }
+  SendReply(bytes, std::move(reply));
+}
+
+// --- answering ----------------------------------------------------------------------------------
+
+void Connection::SendText(const std::string& text) {
+  Reply reply;
+  reply.Add(text);
+  SendReply(text.size(), std::move(reply));
+}
+
+void Connection::SendReply(uint64_t bytes, Reply reply) {
+  state_ = State::kSending;
+  reply.pieces.insert(reply.pieces.begin(), Reply::Piece{.bytes = dialect_.ReplyHead(bytes)});
+  ArmWriteTimeout();
+  sender_ = ReplySender::Send(
+      services_, socket_, std::move(reply),
+      {.on_progress = [this] { ArmWriteTimeout(); }, .on_done = [this](bool ok) { OnSent(ok); }});
+}
+
+void Connection::ArmWriteTimeout() {
+  SetTimer(Clock::now() + OrForever(options_.write_timeout_ns), [this] { Close(); });
+}
+
+void Connection::OnSent(bool ok) {
+  const std::shared_ptr<Connection> self = shared_from_this();
+  sender_.reset();
+  if (!ok) {
+    Close();
+  } else if (parting_) {
+    Part();
+  } else if (leaving_) {
+    Close();
+  } else {
+    const auto now = Clock::now();
+    request_deadline_ = now + OrForever(options_.idle_timeout_ns);
+    if (!buffer_.empty()) request_deadline_ = std::min(request_deadline_, now + kRequestTime);
+    state_ = State::kReading;
+    Decode(ended_ ? Arrival::kEnded : Arrival::kOpen);
+  }
+}
+
+// --- refusing -----------------------------------------------------------------------------------
+
+void Connection::Refuse(const Decoded& refused) {
+  services_.executor.AuditRefusal(identity_, refused.text);
+  buffer_.clear();
+  parting_ = true;
+  if (refused.kind == Decoded::Kind::kForeign) {
+    Part();
+  } else {
+    SendText(absl::StrFormat("nacre: %s\n", refused.text));
+  }
+}
+
+void Connection::Part() {
+  state_ = State::kParting;
+  shutdown(socket_.native_handle(), SHUT_WR);
+  SetTimer(Clock::now() + kPartingTime, [this] { Close(); });
+  DropBytes();
+}
+
+void Connection::DropBytes() {
+  AwaitReadable([this] {
+    char bytes[kReceiveBytes];
+    const ssize_t received = recv(socket_.native_handle(), bytes, sizeof(bytes), 0);
+    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR)) {
+      Close();
+    } else {
+      DropBytes();
+    }
+  });
+}
+
+}  // namespace nacre::compat

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "compat/command_run.h"
+#include "compat/dialect.h"
+#include "compat/reply_sender.h"
+#include "compat/services.h"
+#include "config/compat_listener.h"
+#include "net/fd_budget.h"
+
+namespace nacre::compat {
+
+// A connection of an old client: any number of requests, one after the other, each answered before
+// the next is looked at. Loop only.
+//
+//   reading ──request──▶ running ──output──▶ sending ──┬─▶ reading
+//      │ refused: sending, then                        └─▶ closed: FIN came, or the node drains
+//      └──▶ parting: our FIN is sent; what still comes is dropped, so that no reset overtakes the
+//      answer
+//
+// A reset closes it in every state, and ends its command.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // `on_closed` is called once, when it may be forgotten. Services and options outlive it.
+  Connection(Services& services, const CompatListener& options, Identity identity,
+             FdBudget::Share descriptor, UniqueFd socket, std::function<void()> on_closed);
+
+  void Start();
+  // Ends after the reply that is under way; at once when there is none.
+  void Drain();
+  // Ends at once, with its command.
+  void Close();
+  // Whether no whole request has come yet.
+  bool untried() const { return untried_; }
+
+ private:
+  enum class State { kReading, kRunning, kSending, kParting, kClosed };
+  using Clock = std::chrono::steady_clock;
+
+  void WatchForReset();
+  // Calls `then` at `time`, unless the state changes or the timer is set again before.
+  void SetTimer(Clock::time_point time, std::function<void()> then);
+  // Calls `then` when there is something to receive and the state is still this one.
+  void AwaitReadable(std::function<void()> then);
+  void Decode(Arrival arrival);
+  void AwaitBytes(bool silence_decides);
+  void OnReadable();
+  void OnSilence();
+  bool Receive();
+  void Consume(size_t bytes);
+  void Execute(std::string command);
+  void OnResult(CommandRun::Result result);
+  void SendText(const std::string& text);
+  void SendReply(uint64_t bytes, Reply reply);
+  void OnSent(bool ok);
+  void ArmWriteTimeout();
+  void Refuse(const Decoded& refused);
+  void Part();
+  void DropBytes();
+
+  Services& services_;
+  const CompatListener& options_;
+  const Dialect& dialect_;
+  const Identity identity_;
+  const FdBudget::Share descriptor_;
+  asio::posix::stream_descriptor socket_;
+  std::function<void()> on_closed_;
+
+  State state_ = State::kReading;
+  std::unique_ptr<RequestDecoder> decoder_;
+  // What has come and is not consumed.
+  std::string buffer_;
+  bool ended_ = false;    // their FIN has come
+  bool leaving_ = false;  // ends after the reply under way
+  bool parting_ = false;  // the reply under way refuses what came
+  bool untried_ = true;
+  std::function<void()> on_readable_;  // set while something waits
+  asio::steady_timer timer_;
+  // Until when the next request is to be whole.
+  Clock::time_point request_deadline_ = Clock::time_point::max();
+  std::shared_ptr<CommandRun> run_;
+  std::shared_ptr<ReplySender> sender_;
+};
+
+}  // namespace nacre::compat

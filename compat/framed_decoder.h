@@ -1,0 +1,34 @@
+#pragma once
+
+#include "compat/frame_length.h"
+#include "compat/request_decoder.h"
+#include "config/compat_listener.h"
+
+namespace nacre::compat {
+
+// Requests of the dialects `framed` and `header`: a length before each, or raw text. Where the
+// operator did not say which, the first request decides for the connection:
+//
+//   first four bytes                      it is
+//   any NUL                               a length: a command holds no NUL, a length below 2^24
+//   does any 0xFF                              refused: a negative length; text holds none fewer,
+//   the first below 0x20           a length still arriving fewer raw text, unless more comes before
+//   the silence the first below 0x20, no white space  refused: a length that is too great, or no
+//   text anything else                         raw text
+class FramedDecoder : public RequestDecoder {
+ public:
+  FramedDecoder(CompatListener::RequestStyle style, size_t max_request)
+      : style_(style), max_request_(max_request) {}
+
+  Decoded Decode(std::string_view bytes, Arrival arrival) override;
+  size_t max_bytes() const override { return max_request_ + kLengthBytes + 1; }
+
+ private:
+  Decoded DecodeFrame(std::string_view bytes, Arrival arrival) const;
+
+  // kAuto until the first request has decided.
+  CompatListener::RequestStyle style_;
+  const size_t max_request_;
+};
+
+}  // namespace nacre::compat
