@@ -18,16 +18,18 @@ Decoded FramedDecoder::Decode(std::string_view bytes, Arrival arrival) {
     const std::string_view head = bytes.substr(0, kLengthBytes);
     const bool control = static_cast<unsigned char>(head[0]) < 0x20;
     const bool whole = head.size() == kLengthBytes;
+    const bool has_ff = head.find('\xff') != std::string_view::npos;
+    const bool negative = head.find('\xff', 2) != std::string_view::npos;
     if (head.find('\0') != std::string_view::npos) {
       style_ = Style::kFramed;
-    } else if (head.find('\xff') != std::string_view::npos && (whole || head.size() == 3)) {
+    } else if (negative) {
       return Decoded::Refused("a negative length");
-    } else if (!whole && (control || head.find('\xff') != std::string_view::npos)) {
+    } else if (!whole && (control || has_ff)) {
       if (arrival != Arrival::kEnded) return Decoded::Incomplete();
       return Decoded::Refused("the connection ended within a length");
     } else if (!whole && arrival == Arrival::kOpen) {
       return Decoded::AwaitsSilence();
-    } else if (control && !IsWhiteSpace(head[0])) {
+    } else if (has_ff || (control && !IsWhiteSpace(head[0]))) {
       return Decoded::Refused("neither a length nor text");
     } else {
       style_ = Style::kRaw;

@@ -9,12 +9,14 @@ namespace nacre::compat {
 // Requests of the dialects `framed` and `header`: a length before each, or raw text. Where the
 // operator did not say which, the first request decides for the connection:
 //
-//   first four bytes                      it is
-//   any NUL                               a length: a command holds no NUL, a length below 2^24
-//   does any 0xFF                              refused: a negative length; text holds none fewer,
-//   the first below 0x20           a length still arriving fewer raw text, unless more comes before
-//   the silence the first below 0x20, no white space  refused: a length that is too great, or no
-//   text anything else                         raw text
+//   first four bytes                    it is
+//   any NUL                             a length: a command holds no NUL, a length below 2^24 does
+//   0xFF in the third or fourth         refused: a negative length
+//   fewer, the first below 0x20         a length still arriving; so with 0xFF, which no text holds
+//   fewer                               raw text, unless more comes before the silence
+//   the first below 0x20 (but for tab,  refused: a length that is too great, or no text
+//   CR and LF), or 0xFF
+//   anything else                       raw text
 class FramedDecoder : public RequestDecoder {
  public:
   FramedDecoder(CompatListener::RequestStyle style, size_t max_request)

@@ -53,6 +53,15 @@ TEST(AuditTest, LongCommandsAreCutAndSaySo) {
   }
 }
 
+TEST(AuditTest, ARefusedRequestIsRecordedWithItsDialectAndReason) {
+  const auto object = nlohmann::json::parse(
+      audit::RefusedLine(Identity::Anonymous("127.0.0.1", "framed"), "the length -1 is negative"));
+  EXPECT_EQ(object["event"], "refused");
+  EXPECT_EQ(object["identity"], "anonymous@127.0.0.1");
+  EXPECT_EQ(object["dialect"], "framed");
+  EXPECT_EQ(object["why"], "the length -1 is negative");
+}
+
 TEST(AuditTest, ADenialIsRecordedWithItsReason) {
   const auto object = nlohmann::json::parse(audit::DeniedLine(
       Identity::Local(7), Spec({"ls"}), absl::PermissionDeniedError("rule \"owner\" says no")));

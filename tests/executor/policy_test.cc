@@ -26,7 +26,12 @@ TEST(OwnerPolicyTest, TheOwnerAndRootMayStartAndNobodyElse) {
 }
 
 TEST(OwnerPolicyTest, AnonymousCallersMayStartOnlyWhereAskedFor) {
-  EXPECT_TRUE(OwnerPolicy(0, true).CheckStart(Identity::Anonymous("127.0.0.1"), Spec()).ok());
+  const Identity by_api = Identity::Anonymous("127.0.0.1");
+  EXPECT_TRUE(OwnerPolicy(0, true).CheckStart(by_api, Spec()).ok());
+  EXPECT_FALSE(OwnerPolicy(0, false).CheckStart(by_api, Spec()).ok());
+  // A dialect's listener exists only because the operator asked for it.
+  const Identity by_dialect = Identity::Anonymous("127.0.0.1", "framed");
+  EXPECT_TRUE(OwnerPolicy(0, false).CheckStart(by_dialect, Spec()).ok());
 }
 
 }  // namespace
