@@ -15,6 +15,9 @@ namespace {
 // Bytes for the disk thread at a time: half a ring, so that the other half fills meanwhile.
 constexpr size_t kWriteBytes = kDefaultRingBytes / 2;
 
+// The file, and the copy of the socket that sends it.
+constexpr size_t kFdsPerFile = 2;
+
 absl::Status AppendToFile(Collected* stream, const LogReader::Chunk& chunk) {
   iovec parts[] = {{const_cast<char*>(chunk.first.data()), chunk.first.size()},
                    {const_cast<char*>(chunk.second.data()), chunk.second.size()}};
@@ -104,8 +107,10 @@ void CommandRun::Collect() {
     return;
   }
   NoteEnd();
-  std::exchange(session_, nullptr)->Close();
+  // The client first: it waits, and the keeper does not.
+  const std::shared_ptr<Session> session = std::exchange(session_, nullptr);
   Finish(given_up_);
+  session->Close();
 }
 
 // Whether the chunk needs no disk: it is in memory now, or nobody wants it any more.
@@ -122,7 +127,7 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
     return true;
   }
   Collected& stream = streams_[chunk.stream];
-  if (!stream.descriptor.taken() && lease_.TakeMemory(chunk.size())) {
+  if (!stream.descriptors.taken() && lease_.TakeMemory(chunk.size())) {
     stream.memory.append(chunk.first).append(chunk.second);
     return true;
   }
@@ -130,13 +135,13 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
     GiveUp(absl::ResourceExhaustedError("the spool is full; none of the output is sent"));
     return true;
   }
-  if (!stream.descriptor.taken()) {
-    auto share = services_.descriptors.Take(1);
+  if (!stream.descriptors.taken()) {
+    auto share = services_.descriptors.Take(kFdsPerFile);
     if (!share.has_value()) {
       GiveUp(absl::ResourceExhaustedError("open files: none is left; no output is sent"));
       return true;
     }
-    stream.descriptor = *std::move(share);
+    stream.descriptors = *std::move(share);
   }
   return false;
 }

@@ -18,7 +18,7 @@ struct Collected {
   std::string memory;
   UniqueFd file;
   uint64_t file_bytes = 0;
-  FdBudget::Share descriptor;  // for the file
+  FdBudget::Share descriptors;  // for the file
   std::string note;
 
   uint64_t size() const { return memory.size() + file_bytes + note.size(); }
@@ -30,7 +30,7 @@ struct Reply {
     std::string bytes;
     UniqueFd file;
     uint64_t file_bytes = 0;
-    FdBudget::Share descriptor;
+    FdBudget::Share descriptors;
   };
 
   void Add(std::string bytes) {
@@ -42,7 +42,7 @@ struct Reply {
       pieces.push_back(Piece{.bytes = {},
                              .file = std::move(collected.file),
                              .file_bytes = collected.file_bytes,
-                             .descriptor = std::move(collected.descriptor)});
+                             .descriptors = std::move(collected.descriptors)});
     }
     Add(std::move(collected.note));
   }

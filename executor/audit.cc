@@ -52,7 +52,8 @@ std::vector<std::string> Redact(const std::vector<std::string>& argv) {
   return redacted;
 }
 
-ordered_json Describe(const CommandSpec& spec, size_t max_arguments) {
+// Adds the command to a line, with at most so many of its arguments and names.
+void Describe(const CommandSpec& spec, size_t max_arguments, ordered_json* line) {
   ordered_json argv = ordered_json::array();
   for (const std::string& argument : Redact(spec.argv())) {
     if (argv.size() == max_arguments) {
@@ -66,13 +67,14 @@ ordered_json Describe(const CommandSpec& spec, size_t max_arguments) {
     if (names.size() == max_arguments) break;
     names.push_back(Cut(name));
   }
-  return {{"argv", argv}, {"cwd", Cut(spec.cwd())}, {"env_names", names}};
+  (*line)["argv"] = std::move(argv);
+  (*line)["cwd"] = Cut(spec.cwd());
+  (*line)["env_names"] = std::move(names);
 }
 
-ordered_json Caller(const Identity& identity) {
-  ordered_json caller = {{"identity", identity.name}};
-  if (!identity.dialect.empty()) caller["dialect"] = identity.dialect;
-  return caller;
+void AddCaller(const Identity& identity, ordered_json* line) {
+  (*line)["identity"] = identity.name;
+  if (!identity.dialect.empty()) (*line)["dialect"] = identity.dialect;
 }
 
 // ASCII only, so that control characters and broken UTF-8 can't reach whoever reads the file.
@@ -80,12 +82,11 @@ std::string Dump(const ordered_json& object) {
   return object.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
 }
 
-std::string Line(const ordered_json& object, const CommandSpec& spec) {
+std::string WithCommand(ordered_json line, const CommandSpec& spec) {
   for (size_t arguments = kMaxArguments;; arguments /= 4) {
-    ordered_json whole = object;
-    whole.update(Describe(spec, arguments));
-    std::string line = Dump(whole);
-    if (line.size() <= kMaxLine || arguments == 0) return line;
+    Describe(spec, arguments, &line);
+    std::string text = Dump(line);
+    if (text.size() <= kMaxLine || arguments == 0) return text;
   }
 }
 
@@ -94,21 +95,21 @@ std::string Line(const ordered_json& object, const CommandSpec& spec) {
 std::string StartLine(const Identity& identity, const std::string& session_id,
                       const CommandSpec& spec) {
   ordered_json line = {{"event", "start"}, {"session", session_id}};
-  line.update(Caller(identity));
-  return Line(line, spec);
+  AddCaller(identity, &line);
+  return WithCommand(std::move(line), spec);
 }
 
 std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
                        const absl::Status& denial) {
   ordered_json line = {{"event", "denied"}};
-  line.update(Caller(identity));
+  AddCaller(identity, &line);
   line["why"] = Cut(std::string(denial.message()));
-  return Line(line, spec);
+  return WithCommand(std::move(line), spec);
 }
 
 std::string RefusedLine(const Identity& identity, const std::string& why) {
   ordered_json line = {{"event", "refused"}};
-  line.update(Caller(identity));
+  AddCaller(identity, &line);
   line["why"] = Cut(why);
   return Dump(line);
 }

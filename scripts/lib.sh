@@ -70,11 +70,12 @@ scratch_cleanup() {
   exit "$status"
 }
 
-# daemon_start: starts a daemon in $scratch and waits until it answers. Sets NACRE_HOST for what follows.
+# daemon_start [NACRED-ARGUMENT…]: starts a daemon in $scratch and waits until it answers. Sets NACRE_HOST for
+# what follows.
 daemon_start() {
   local deadline=$((SECONDS + 30))
   export NACRE_HOST=unix:$scratch/nacred.sock
-  "$bin/nacred" --listen "$NACRE_HOST" --state-dir "$scratch/state" </dev/null >"$scratch/nacred.log" 2>&1 &
+  "$bin/nacred" --listen "$NACRE_HOST" --state-dir "$scratch/state" "$@" </dev/null >"$scratch/nacred.log" 2>&1 &
   daemon_pid=$!
   until timeout 5 "$bin/nacre" ping >"$scratch/ping.log" 2>&1; do
     if ! kill -0 "$daemon_pid" 2>/dev/null; then
@@ -84,6 +85,14 @@ daemon_start() {
     ((SECONDS < deadline)) || daemon_failed "nacred did not answer within 30 s"
     sleep 0.05
   done
+}
+
+# compat_address N: where the daemon's N-th --compat listens, with the port that the kernel chose.
+compat_address() {
+  local address
+  address=$(sed -n "s/.*listening on \([^ ]*\) (compat-$1)\$/\1/p" "$scratch/nacred.log")
+  [[ -n $address ]] || daemon_failed "nacred does not say where it listens for old clients"
+  printf '%s' "$address"
 }
 
 daemon_failed() {
