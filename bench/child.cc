@@ -79,7 +79,7 @@ absl::StatusOr<Child> Child::Spawn(const std::vector<std::string>& argv, bool in
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   const int error = posix_spawn(&child.pid_, arguments[0], actions.get(), nullptr, arguments.data(),
-                                const_cast<char**>(kEnvironment));
+                                CleanEnvironment());
   if (error != 0) {
     child.pid_ = -1;
     return absl::ErrnoToStatus(error, argv[0]);
@@ -103,25 +103,17 @@ absl::StatusOr<std::string> Child::Finish() {
   in_.reset();
   auto rest = ReadToEnd(out_.get());
   if (!rest.ok()) return rest;
-  if (auto errors = ReadToEnd(err_.get()); !errors.ok()) return errors;
+  const auto errors = ReadToEnd(err_.get());
+  if (!errors.ok()) return errors.status();
   int status = 0;
   if (waitpid(std::exchange(pid_, -1), &status, 0) < 0) return absl::ErrnoToStatus(errno, "wait");
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return absl::InternalError(absl::StrCat("the child ended with wait status ", status));
+    return absl::InternalError(
+        absl::StrCat("the child ended with wait status ", status, " ", *errors));
   }
   return rest;
 }
 
-absl::Status WriteAll(int fd, const std::string& data) {
-  for (size_t done = 0; done < data.size();) {
-    const ssize_t written = write(fd, data.data() + done, data.size() - done);
-    if (written > 0) {
-      done += static_cast<size_t>(written);
-    } else if (errno != EINTR) {
-      return absl::ErrnoToStatus(errno, "write");
-    }
-  }
-  return absl::OkStatus();
-}
+char* const* CleanEnvironment() { return const_cast<char* const*>(kEnvironment); }
 
 }  // namespace nacre::bench

@@ -29,7 +29,8 @@ class Child {
 
   void CloseInput() { in_.reset(); }
   // Reads what is left of both outputs to their end and reaps; returns what was left of standard
-  // output. INTERNAL unless the child exited with 0.
+  // output. INTERNAL, with
+  // standard error, unless the child exited with 0.
   absl::StatusOr<std::string> Finish();
 
  private:
@@ -39,7 +40,7 @@ class Child {
   UniqueFd in_, out_, err_;
 };
 
-// Writes it all to a blocking descriptor.
-absl::Status WriteAll(int fd, const std::string& data);
+// The environment that children get: like the one that Nacre gives, whatever ours is.
+char* const* CleanEnvironment();
 
 }  // namespace nacre::bench

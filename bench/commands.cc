@@ -13,6 +13,12 @@ std::vector<std::string> OutputCommand(uint64_t bytes) {
 
 std::vector<std::string> InputCommand() { return {"/usr/bin/wc", "-c"}; }
 
+std::vector<std::string> ShellCommand(const std::string& text) {
+  return {"/bin/sh", "-c", "--", text};
+}
+
+std::string OutputText(uint64_t bytes) { return absl::StrCat("head -c ", bytes, " /dev/zero"); }
+
 absl::Status CheckCount(const std::string& printed, uint64_t bytes) {
   uint64_t count = 0;
   if (absl::SimpleAtoi(printed, &count) && count == bytes) return absl::OkStatus();

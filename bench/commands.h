@@ -16,6 +16,12 @@ std::vector<std::string> OutputCommand(uint64_t bytes);
 // Reads its standard input to the end and prints how many bytes that were.
 std::vector<std::string> InputCommand();
 
+// Has the shell run `text`.
+std::vector<std::string> ShellCommand(const std::string& text);
+// What the shell is given to do nothing, and to write `bytes` zeros to its standard output.
+inline constexpr char kTrueText[] = "true";
+std::string OutputText(uint64_t bytes);
+
 // DATA_LOSS unless InputCommand printed `bytes`.
 absl::Status CheckCount(const std::string& printed, uint64_t bytes);
 

@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/child.h"
 #include "bench/commands.h"
+#include "bench/io.h"
 #include "floor.grpc.pb.h"
 
 namespace nacre::bench {
@@ -158,10 +158,9 @@ int ServeFloors(const std::string& path, pid_t parent) {
 }
 
 absl::StatusOr<std::unique_ptr<FloorServer>> FloorServer::Start() {
-  const char* base = getenv("TMPDIR");
-  std::string directory = absl::StrCat(base != nullptr ? base : "/tmp", "/nacre-bench.XXXXXX");
-  if (mkdtemp(directory.data()) == nullptr) return absl::ErrnoToStatus(errno, directory);
-  std::unique_ptr<FloorServer> server(new FloorServer(std::move(directory)));
+  auto directory = ScratchDirectory::Make();
+  if (!directory.ok()) return directory.status();
+  std::unique_ptr<FloorServer> server(new FloorServer(*std::move(directory)));
   const std::string path = server->socket();
   const std::string parent = absl::StrCat(getpid());
   const char* const argv[] = {"nacre-bench", kFlag, path.c_str(), parent.c_str(), nullptr};
@@ -177,12 +176,6 @@ FloorServer::~FloorServer() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
   }
-  Unlink();
-}
-
-void FloorServer::Unlink() {
-  unlink(socket().c_str());
-  rmdir(directory_.c_str());
 }
 
 }  // namespace nacre::bench

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "bench/scratch_directory.h"
 
 namespace nacre::bench {
 
@@ -28,16 +30,16 @@ class FloorServer {
 
   // Takes the socket out of the file system, so that nothing is left behind however we end.
   // Channels that are connected stay so.
-  void Unlink();
+  void Unlink() { directory_.Remove(); }
 
   // The flag under which main() calls ServeFloors with the path that follows it.
   static constexpr char kFlag[] = "--serve-floors";
 
  private:
-  explicit FloorServer(std::string directory) : directory_(std::move(directory)) {}
-  std::string socket() const { return directory_ + "/socket"; }
+  explicit FloorServer(ScratchDirectory directory) : directory_(std::move(directory)) {}
+  std::string socket() const { return directory_.File("socket"); }
 
-  const std::string directory_;
+  ScratchDirectory directory_;
   pid_t pid_ = -1;
 };
 

@@ -1,18 +1,25 @@
 #include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "base/address.h"
 #include "bench/floor_client.h"
 #include "bench/floor_server.h"
+#include "bench/framed_groups.h"
+#include "bench/interruption.h"
 #include "bench/nacre_calls.h"
+#include "bench/peers/peer_process.h"
 #include "bench/suite.h"
 #include "nacre/client.h"
 
@@ -30,7 +37,15 @@ struct Arguments {
   double seconds = 1.5;
   uint64_t mebibytes = 2048;
   std::vector<std::string> only = Suite::Groups();
+  std::string framed;  // Empty: none.
 };
+
+// Whether a framed group is to be measured.
+bool WantsFramed(const Arguments& arguments) {
+  const auto& only = arguments.only;
+  const auto& names = FramedGroups::Names();
+  return std::find_first_of(only.begin(), only.end(), names.begin(), names.end()) != only.end();
+}
 
 void AddOptions(CLI::App* app, Arguments* arguments) {
   app->footer("The node is $NACRE_HOST; it should be on this machine and idle, and so should we.");
@@ -49,9 +64,14 @@ void AddOptions(CLI::App* app, Arguments* arguments) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->excludes(quick);
-  app->add_option("--only", arguments->only, "Groups to measure, of exec, rate, out, in")
+  app->add_option("--only", arguments->only,
+                  "Groups to measure, of " + absl::StrJoin(Suite::Groups(), ", "))
       ->delimiter(',')
       ->check(CLI::IsMember(Suite::Groups()));
+  app->add_option("--framed", arguments->framed,
+                  "Where the node serves the framed dialect; without it the framed groups are "
+                  "skipped")
+      ->type_name("HOST:PORT");
 }
 
 absl::Status WarmUp(client::Client& nacre) {
@@ -74,6 +94,14 @@ void PrintConditions(const Arguments& arguments) {
             << "\n";
 }
 
+// Null: nothing of it is to be measured, or nobody said where.
+absl::StatusOr<std::unique_ptr<FramedGroups>> StartFramed(const Arguments& arguments) {
+  if (arguments.framed.empty() || !WantsFramed(arguments)) return nullptr;
+  const auto address = Address::Parse(arguments.framed);
+  if (!address.ok()) return address.status();
+  return FramedGroups::Start(*address, absl::Seconds(arguments.seconds), arguments.mebibytes << 20);
+}
+
 absl::Status Run(const Arguments& arguments) {
   auto server = FloorServer::Start();
   if (!server.ok()) return server.status();
@@ -83,8 +111,10 @@ absl::Status Run(const Arguments& arguments) {
   auto nacre = client::Client::Connect({});
   if (!nacre.ok()) return nacre.status();
   if (absl::Status status = WarmUp(**nacre); !status.ok()) return status;
+  auto framed = StartFramed(arguments);
+  if (!framed.ok()) return framed.status();
   Suite suite(
-      **nacre, floors,
+      **nacre, floors, framed->get(),
       {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});
   for (int round = 0; round < arguments.rounds; ++round) {
     for (const std::string& group : arguments.only) {
@@ -92,16 +122,24 @@ absl::Status Run(const Arguments& arguments) {
     }
   }
   suite.Print(std::cout);
+  if (*framed == nullptr && WantsFramed(arguments)) {
+    std::cout << "- framed groups skipped: there was no --framed HOST:PORT\n";
+  }
   PrintConditions(arguments);
   return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
-  // Ourselves, started as the floors' server.
+  // Ourselves, started as the floors' server or to become a peer.
   if (argc == 4 && std::string_view(argv[1]) == FloorServer::kFlag) {
     return ServeFloors(argv[2], static_cast<pid_t>(std::atoi(argv[3])));
   }
+  if (argc >= 4 && std::string_view(argv[1]) == PeerProcess::kFlag) {
+    return PeerProcess::Become(static_cast<pid_t>(std::atoi(argv[2])), argv + 3);
+  }
   std::signal(SIGPIPE, SIG_IGN);
+  CatchInterruptions();
+  PeerProcess::AdoptOrphans();
   Arguments arguments;
   CLI::App app("Measures Nacre beside its floors and prints ratios.", "nacre-bench");
   AddOptions(&app, &arguments);
@@ -116,6 +154,7 @@ int Main(int argc, char** argv) {
     arguments.mebibytes = kQuickMebibytes;
   }
   if (absl::Status status = Run(arguments); !status.ok()) {
+    EndIfInterrupted();
     std::cerr << "nacre-bench: " << status.message() << "\n";
     return 1;
   }

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <thread>
 
+#include "absl/strings/str_format.h"
+#include "bench/interruption.h"
+
 namespace nacre::bench {
 namespace {
 
@@ -20,7 +23,7 @@ struct Caller {
 
 void RepeatUntil(Clock::time_point deadline, const Operation& operation, Caller* caller) {
   for (Clock::time_point before = Clock::now(); before < deadline && caller->status.ok();) {
-    caller->status = operation();
+    caller->status = Interrupted() == 0 ? operation() : absl::CancelledError("interrupted");
     const Clock::time_point after = Clock::now();
     caller->microseconds.push_back(Seconds(after - before) * 1e6);
     before = after;
@@ -30,14 +33,18 @@ void RepeatUntil(Clock::time_point deadline, const Operation& operation, Caller*
 }  // namespace
 
 absl::StatusOr<Load> Repeat(int callers, absl::Duration duration, const Operation& operation) {
-  std::vector<Caller> seen(static_cast<size_t>(callers));
+  return RepeatEach(std::vector<Operation>(static_cast<size_t>(callers), operation), duration);
+}
+
+absl::StatusOr<Load> RepeatEach(const std::vector<Operation>& operations, absl::Duration duration) {
+  std::vector<Caller> seen(operations.size());
   std::vector<std::thread> threads;
   const Clock::time_point start = Clock::now();
   const Clock::time_point deadline = start + absl::ToChronoNanoseconds(duration);
   for (size_t i = 1; i < seen.size(); ++i) {
-    threads.emplace_back([&, i] { RepeatUntil(deadline, operation, &seen[i]); });
+    threads.emplace_back([&, i] { RepeatUntil(deadline, operations[i], &seen[i]); });
   }
-  RepeatUntil(deadline, operation, &seen[0]);
+  RepeatUntil(deadline, operations[0], &seen[0]);
   for (std::thread& thread : threads) thread.join();
   const double elapsed = Seconds(Clock::now() - start);
   std::vector<double> all;
@@ -53,7 +60,19 @@ absl::StatusOr<Load> Repeat(int callers, absl::Duration duration, const Operatio
 absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation) {
   const Clock::time_point start = Clock::now();
   if (absl::Status status = operation(); !status.ok()) return status;
+  if (Interrupted() != 0) return absl::CancelledError("interrupted");
   return static_cast<double>(bytes) / 1e9 / Seconds(Clock::now() - start);
+}
+
+std::string LoadText(const std::vector<Load>& loads) {
+  std::vector<double> p50, p99, rate;
+  for (const Load& load : loads) {
+    p50.push_back(load.p50_us);
+    p99.push_back(load.p99_us);
+    rate.push_back(load.per_second);
+  }
+  return absl::StrFormat("p50 %.0f µs, p99 %.0f µs, %.0f/s", Median(p50), Median(p99),
+                         Median(rate));
 }
 
 double Quantile(std::vector<double> values, double fraction) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,8 +25,14 @@ struct Load {
 // Has `callers` threads do `operation` for `duration`. The first failure ends it.
 absl::StatusOr<Load> Repeat(int callers, absl::Duration duration, const Operation& operation);
 
+// The same with one thread for each of `operations`.
+absl::StatusOr<Load> RepeatEach(const std::vector<Operation>& operations, absl::Duration duration);
+
 // GB/s of an operation that moves `bytes`.
 absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation);
+
+// Medians of what several rounds gave, in one line.
+std::string LoadText(const std::vector<Load>& loads);
 
 // The value below which `fraction` (0 to 1) of the values lie; 0 of none.
 double Quantile(std::vector<double> values, double fraction);

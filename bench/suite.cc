@@ -1,6 +1,5 @@
 #include "bench/suite.h"
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/child.h"
 #include "bench/commands.h"
@@ -16,12 +15,6 @@ constexpr int kCallers[] = {1, 4, 16};
 absl::Status SpawnTrue() {
   auto child = Child::Spawn(TrueCommand());
   return child.ok() ? child->Finish().status() : child.status();
-}
-
-// Adds a value of each side to a row.
-void Add(Row* row, double nacre, double floor) {
-  row->nacre.push_back(nacre);
-  row->floor.push_back(floor);
 }
 
 std::vector<Row> ExecRows() {
@@ -50,22 +43,12 @@ std::vector<Row> StreamRows(const std::string& what) {
   return {row};
 }
 
-std::string LoadText(const std::vector<Load>& loads) {
-  std::vector<double> p50, p99, rate;
-  for (const Load& load : loads) {
-    p50.push_back(load.p50_us);
-    p99.push_back(load.p99_us);
-    rate.push_back(load.per_second);
-  }
-  return absl::StrFormat("p50 %.0f µs, p99 %.0f µs, %.0f/s", Median(p50), Median(p99),
-                         Median(rate));
-}
-
 }  // namespace
 
-Suite::Suite(client::Client& nacre, FloorClient& floors, SuiteOptions options)
+Suite::Suite(client::Client& nacre, FloorClient& floors, FramedGroups* framed, SuiteOptions options)
     : nacre_(nacre),
       floors_(floors),
+      framed_(framed),
       options_(options),
       exec_(ExecRows()),
       rates_(RateRows()),
@@ -73,7 +56,12 @@ Suite::Suite(client::Client& nacre, FloorClient& floors, SuiteOptions options)
       streams_in_(StreamRows("input of one command ÷ bare stream into its pipe")) {}
 
 const std::vector<std::string>& Suite::Groups() {
-  static const auto& groups = *new std::vector<std::string>{"exec", "rate", "out", "in"};
+  static const auto& groups = *new std::vector<std::string>([] {
+    std::vector<std::string> names = {"exec", "rate", "out", "in"};
+    const auto& framed = FramedGroups::Names();
+    names.insert(names.end(), framed.begin(), framed.end());
+    return names;
+  }());
   return groups;
 }
 
@@ -82,7 +70,7 @@ absl::Status Suite::MeasureRound(const std::string& group) {
   if (group == "rate") return MeasureRates();
   if (group == "out") return MeasureStreamOut();
   if (group == "in") return MeasureStreamIn();
-  return absl::InvalidArgumentError(absl::StrCat("there is no group ", group));
+  return framed_ == nullptr ? absl::OkStatus() : framed_->MeasureRound(group);
 }
 
 absl::Status Suite::MeasureExec() {
@@ -135,13 +123,15 @@ absl::Status Suite::MeasureStreamIn() {
 }
 
 void Suite::Print(std::ostream& out) const {
-  std::vector<Row> measured;
+  std::vector<Row> all;
   for (const std::vector<Row>* rows : {&exec_, &rates_, &streams_out_, &streams_in_}) {
-    for (const Row& row : *rows) {
-      if (!row.nacre.empty()) measured.push_back(row);
-    }
+    all.insert(all.end(), rows->begin(), rows->end());
   }
-  PrintTable(measured, out);
+  if (framed_ != nullptr) {
+    const std::vector<Row> framed = framed_->rows();
+    all.insert(all.end(), framed.begin(), framed.end());
+  }
+  PrintTable(all, out);
   out << "\n";
   PrintFloors(out);
 }
@@ -152,6 +142,7 @@ void Suite::PrintFloors(std::ostream& out) const {
     out << "- spawn of true, " << kFloorThreads << " threads: " << LoadText(spawns_8_) << "\n";
   }
   if (!calls_.empty()) out << "- empty call, 1 caller: " << LoadText(calls_) << "\n";
+  if (framed_ != nullptr) framed_->PrintNotes(out);
 }
 
 }  // namespace nacre::bench

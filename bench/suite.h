@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "bench/floor_client.h"
+#include "bench/framed_groups.h"
 #include "bench/measure.h"
 #include "bench/table.h"
 #include "nacre/client.h"
@@ -23,8 +24,8 @@ struct SuiteOptions {
 // measured against it. Not thread-safe.
 class Suite {
  public:
-  // Borrows both.
-  Suite(client::Client& nacre, FloorClient& floors, SuiteOptions options);
+  // Borrows them. Without `framed` nothing is measured of its groups.
+  Suite(client::Client& nacre, FloorClient& floors, FramedGroups* framed, SuiteOptions options);
 
   // What can be measured by itself.
   static const std::vector<std::string>& Groups();
@@ -44,6 +45,7 @@ class Suite {
 
   client::Client& nacre_;
   FloorClient& floors_;
+  FramedGroups* const framed_;
   const SuiteOptions options_;
 
   std::vector<Row> exec_, rates_, streams_out_, streams_in_;

@@ -18,8 +18,8 @@ std::string Figure(const Row& row, const std::vector<double>& values) {
 
 std::vector<double> Ratios(const Row& row) {
   std::vector<double> ratios;
-  for (size_t i = 0; i < std::min(row.nacre.size(), row.floor.size()); ++i) {
-    ratios.push_back(row.nacre[i] / row.floor[i]);
+  for (size_t i = 0; i < std::min(row.measured.size(), row.floor.size()); ++i) {
+    ratios.push_back(row.measured[i] / row.floor[i]);
   }
   return ratios;
 }
@@ -41,7 +41,7 @@ std::string GoalText(const Row& row, double ratio) {
 
 Line ToLine(const Row& row) {
   const std::vector<double> ratios = Ratios(row);
-  return {row.what, Figure(row, row.nacre), Figure(row, row.floor), RatioText(ratios),
+  return {row.what, Figure(row, row.measured), Figure(row, row.floor), RatioText(ratios),
           GoalText(row, Median(ratios))};
 }
 
@@ -54,9 +54,16 @@ size_t Width(const std::string& text) {
 
 }  // namespace
 
+void Add(Row* row, double measured, double floor) {
+  row->measured.push_back(measured);
+  row->floor.push_back(floor);
+}
+
 void PrintTable(const std::vector<Row>& rows, std::ostream& out) {
-  std::vector<Line> lines = {{"what", "Nacre", "floor", "ratio", "goal"}};
-  for (const Row& row : rows) lines.push_back(ToLine(row));
+  std::vector<Line> lines = {{"what", "measured", "floor", "ratio", "goal"}};
+  for (const Row& row : rows) {
+    if (!row.measured.empty()) lines.push_back(ToLine(row));
+  }
   Line rule;
   for (size_t column = 0; column < rule.size(); ++column) {
     size_t width = 0;

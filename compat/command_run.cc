@@ -1,7 +1,7 @@
 #include "compat/command_run.h"
 
 #include <errno.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include <asio/post.hpp>
 
@@ -18,19 +18,14 @@ constexpr size_t kWriteBytes = kDefaultRingBytes / 2;
 // The file, and the copy of the socket that sends it.
 constexpr size_t kFdsPerFile = 2;
 
-absl::Status AppendToFile(Collected* stream, const LogReader::Chunk& chunk) {
-  iovec parts[] = {{const_cast<char*>(chunk.first.data()), chunk.first.size()},
-                   {const_cast<char*>(chunk.second.data()), chunk.second.size()}};
-  for (iovec& part : parts) {
-    while (part.iov_len > 0) {
-      const ssize_t written = pwrite(stream->file.get(), part.iov_base, part.iov_len,
-                                     static_cast<off_t>(stream->file_bytes));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return absl::ErrnoToStatus(errno, "spool");
-      stream->file_bytes += static_cast<uint64_t>(written);
-      part.iov_base = static_cast<char*>(part.iov_base) + written;
-      part.iov_len -= static_cast<size_t>(written);
-    }
+absl::Status WriteAll(Collected* collected, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = pwrite(collected->file.get(), bytes.data(), bytes.size(),
+                                   static_cast<off_t>(collected->file_bytes));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return absl::ErrnoToStatus(errno, "spool");
+    collected->file_bytes += static_cast<uint64_t>(written);
+    bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
 }
@@ -55,7 +50,26 @@ CommandRun::CommandRun(Services& services, const CompatListener& options, uint64
       done_(std::move(done)),
       lease_(services.spool->NewLease()) {}
 
+// Makes the translators of an encoding that is not the node's, and translates the command.
+absl::Status CommandRun::SetUpEncoding(std::string* command) {
+  if (options_.encoding == CompatListener::Encoding::kUtf8) return absl::OkStatus();
+  for (Stream& stream : streams_) {
+    auto transcoder = Transcoder::Create("UTF-8", "GBK");
+    if (!transcoder.ok()) return transcoder.status();
+    stream.transcoder.emplace(*std::move(transcoder));
+  }
+  auto decoder = Transcoder::Create("GBK", "UTF-8");
+  if (!decoder.ok()) return decoder.status();
+  std::string decoded;
+  decoder->Append(*command, &decoded);
+  decoder->Finish(&decoded);
+  if (decoder->replaced() > 0) return absl::InvalidArgumentError("the command is not GBK");
+  *command = std::move(decoded);
+  return absl::OkStatus();
+}
+
 absl::Status CommandRun::Launch(const Identity& identity, std::string command) {
+  if (absl::Status status = SetUpEncoding(&command); !status.ok()) return status;
   CommandParts parts;
   parts.argv = {"/bin/sh", "-c", "--", std::move(command)};
   parts.timeout_ns = options_.timeout_ns;
@@ -126,24 +140,42 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
                   max_output_)));
     return true;
   }
-  Collected& stream = streams_[chunk.stream];
-  if (!stream.descriptors.taken() && lease_.TakeMemory(chunk.size())) {
-    stream.memory.append(chunk.first).append(chunk.second);
+  Stream& stream = streams_[chunk.stream];
+  Collected& collected = stream.collected;
+  if (!collected.descriptors.taken() && lease_.TakeMemory(chunk.size())) {
+    if (stream.transcoder.has_value()) {
+      collected.memory += Translate(&stream, chunk);
+    } else {
+      collected.memory.append(chunk.first).append(chunk.second);
+    }
     return true;
   }
   if (!lease_.TakeDisk(chunk.size())) {
     GiveUp(absl::ResourceExhaustedError("the spool is full; none of the output is sent"));
     return true;
   }
-  if (!stream.descriptors.taken()) {
+  if (!collected.descriptors.taken()) {
     auto share = services_.descriptors.Take(kFdsPerFile);
     if (!share.has_value()) {
       GiveUp(absl::ResourceExhaustedError("open files: none is left; no output is sent"));
       return true;
     }
-    stream.descriptors = *std::move(share);
+    collected.descriptors = *std::move(share);
   }
   return false;
+}
+
+std::string CommandRun::Translate(Stream* stream, const LogReader::Chunk& chunk) {
+  std::string translated;
+  stream->transcoder->Append(chunk.first, &translated);
+  stream->transcoder->Append(chunk.second, &translated);
+  return translated;
+}
+
+absl::Status CommandRun::AppendToFile(Stream* stream, const LogReader::Chunk& chunk) {
+  if (stream->transcoder.has_value()) return WriteAll(&stream->collected, Translate(stream, chunk));
+  const absl::Status status = WriteAll(&stream->collected, chunk.first);
+  return status.ok() ? WriteAll(&stream->collected, chunk.second) : status;
 }
 
 void CommandRun::StartWriting() {
@@ -159,14 +191,15 @@ void CommandRun::StartWriting() {
 
 absl::Status CommandRun::WriteToFiles() {
   for (const LogReader::Chunk& chunk : unwritten_) {
-    Collected& stream = streams_[chunk.stream];
-    if (!stream.file.valid()) {
-      auto file = services_.spool->NewFile();
-      if (!file.ok()) return file.status();
-      stream.file = *std::move(file);
+    Stream& stream = streams_[chunk.stream];
+    UniqueFd& file = stream.collected.file;
+    if (!file.valid()) {
+      auto made = services_.spool->NewFile();
+      if (!made.ok()) return made.status();
+      file = *std::move(made);
     }
     if (absl::Status status = AppendToFile(&stream, chunk); !status.ok()) return status;
-    if (absl::Status status = services_.spool->CheckDisk(stream.file.get()); !status.ok()) {
+    if (absl::Status status = services_.spool->CheckDisk(file.get()); !status.ok()) {
       return status;
     }
   }
@@ -185,28 +218,31 @@ void CommandRun::OnWritten(const absl::Status& status) {
 // From now on output is read and dropped: a command is not ended for what it writes.
 void CommandRun::GiveUp(const absl::Status& status) {
   given_up_ = status;
-  for (Collected& stream : streams_) stream = Collected();
+  for (Stream& stream : streams_) stream.collected = Collected();
   lease_.Clear();
 }
 
 // An end that the client could not tell from a normal one is said behind the output.
 void CommandRun::NoteEnd() {
-  const Termination& end = *session_->termination();
-  std::string note;
-  if (end.cause() == keeper::v1::END_CAUSE_TIMED_OUT) {
-    note = absl::StrFormat("nacre: the command took longer than %s and was ended\n",
-                           absl::FormatDuration(absl::Nanoseconds(options_.timeout_ns)));
-  } else if (end.cause() == keeper::v1::END_CAUSE_SHUTDOWN) {
-    note = "nacre: the node shut down and ended the command\n";
+  if (!given_up_.ok()) return;
+  for (Stream& stream : streams_) {
+    if (stream.transcoder.has_value()) stream.transcoder->Finish(&stream.collected.note);
   }
-  if (given_up_.ok()) streams_[kStderr].note = std::move(note);
+  const Termination& end = *session_->termination();
+  std::string& note = streams_[kStderr].collected.note;
+  if (end.cause() == keeper::v1::END_CAUSE_TIMED_OUT) {
+    note += absl::StrFormat("nacre: the command took longer than %s and was ended\n",
+                            absl::FormatDuration(absl::Nanoseconds(options_.timeout_ns)));
+  } else if (end.cause() == keeper::v1::END_CAUSE_SHUTDOWN) {
+    note += "nacre: the node shut down and ended the command\n";
+  }
 }
 
 void CommandRun::Finish(const absl::Status& status) {
   if (done_ == nullptr) return;
   std::exchange(done_, nullptr)(Result{.status = status,
-                                       .out = std::move(streams_[kStdout]),
-                                       .err = std::move(streams_[kStderr]),
+                                       .out = std::move(streams_[kStdout].collected),
+                                       .err = std::move(streams_[kStderr].collected),
                                        .lease = std::move(lease_)});
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "base/ring_layout.h"
 #include "compat/reply.h"
 #include "compat/services.h"
+#include "compat/transcoder.h"
 #include "config/compat_listener.h"
 #include "executor/executor.h"
 
@@ -44,6 +46,13 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
  private:
   CommandRun(Services& services, const CompatListener& options, uint64_t max_output, Done done);
 
+  // What one stream wrote, and how it is translated where it is.
+  struct Stream {
+    Collected collected;
+    std::optional<Transcoder> transcoder;
+  };
+
+  absl::Status SetUpEncoding(std::string* command);
   absl::Status Launch(const Identity& identity, std::string command);
   void OnStarted() override {}
   void OnStartFailed(const absl::Status& status) override;
@@ -51,6 +60,8 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
 
   void Collect();
   bool Keep(const LogReader::Chunk& chunk);
+  static std::string Translate(Stream* stream, const LogReader::Chunk& chunk);
+  static absl::Status AppendToFile(Stream* stream, const LogReader::Chunk& chunk);
   void StartWriting();
   absl::Status WriteToFiles();
   void OnWritten(const absl::Status& status);
@@ -68,7 +79,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   absl::Status given_up_;
 
   // With the disk thread while `writing_`.
-  Collected streams_[kStreams];
+  Stream streams_[kStreams];
   std::vector<LogReader::Chunk> unwritten_;
   bool writing_ = false;
 };

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "compat/connection.h"
-#include "net/peer.h"
 
 namespace nacre::compat {
 namespace {
@@ -18,13 +17,15 @@ constexpr size_t kDiskThreads = 2;
 // One listener and its connections.
 class CompatServer::Port : private AcceptLoop::Receiver {
  public:
-  Port(Services& services, const CompatListener& options, std::function<void()> on_closed)
+  Port(Services& services, Connection::Listener listener, std::function<void()> on_closed)
       : services_(services),
-        options_(options),
+        listener_(std::move(listener)),
         on_closed_(std::move(on_closed)),
         accept_loop_(services.loop, *this) {}
 
-  void Listen(UniqueFd socket) { accept_loop_.Listen(options_.address, std::move(socket)); }
+  void Listen(UniqueFd socket) {
+    accept_loop_.Listen(listener_.options.address, std::move(socket));
+  }
 
   void Drain() {
     accept_loop_.Stop();
@@ -49,26 +50,25 @@ class CompatServer::Port : private AcceptLoop::Receiver {
   void OnConnection(const Address& /*listener*/, UniqueFd socket) override {
     std::optional<FdBudget::Share> descriptor = MakeRoom();
     if (!descriptor.has_value()) {
-      log::Warning("%s: a connection is refused: %d are open", options_.ToString(),
+      log::Warning("%s: a connection is refused: %d are open", listener_.options.ToString(),
                    connections_.size());
       return;
     }
-    Identity identity =
-        Identity::Anonymous(PeerHost(socket.get()), std::string(ToString(options_.dialect)));
     const auto place = connections_.insert(connections_.end(), nullptr);
-    *place = std::make_shared<Connection>(services_, options_, std::move(identity),
-                                          *std::move(descriptor), std::move(socket), [this, place] {
-                                            connections_.erase(place);
-                                            on_closed_();
-                                          });
-    (*place)->Start();
+    const auto connection = std::make_shared<Connection>(
+        services_, listener_, *std::move(descriptor), std::move(socket), [this, place] {
+          connections_.erase(place);
+          on_closed_();
+        });
+    *place = connection;
+    connection->Start();
   }
 
   void OnShortage() override { CloseUntried(); }
 
   std::optional<FdBudget::Share> MakeRoom() {
     const auto take = [this]() -> std::optional<FdBudget::Share> {
-      if (connections_.size() >= options_.max_connections) return std::nullopt;
+      if (connections_.size() >= listener_.options.max_connections) return std::nullopt;
       return services_.descriptors.Take(1);
     };
     std::optional<FdBudget::Share> share = take();
@@ -87,7 +87,7 @@ class CompatServer::Port : private AcceptLoop::Receiver {
   }
 
   Services& services_;
-  const CompatListener options_;
+  const Connection::Listener listener_;
   const std::function<void()> on_closed_;
   Connections connections_;
   AcceptLoop accept_loop_;
@@ -110,9 +110,17 @@ CompatServer::CompatServer(asio::io_context& loop, Executor& executor, FdBudget&
 
 CompatServer::~CompatServer() = default;
 
-void CompatServer::Listen(const CompatListener& options, UniqueFd socket) {
-  ports_.push_back(std::make_unique<Port>(services_, options, [this] { CheckEmpty(); }));
+absl::Status CompatServer::Listen(const CompatListener& options, UniqueFd socket) {
+  Connection::Listener listener{.options = options, .secret = {}};
+  if (!options.secret_file.empty()) {
+    auto secret = Secret::Load(options.secret_file);
+    if (!secret.ok()) return secret.status();
+    listener.secret = *std::move(secret);
+  }
+  ports_.push_back(
+      std::make_unique<Port>(services_, std::move(listener), [this] { CheckEmpty(); }));
   ports_.back()->Listen(std::move(socket));
+  return absl::OkStatus();
 }
 
 void CompatServer::Drain(std::function<void()> on_empty) {

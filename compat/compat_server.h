@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "compat/services.h"
@@ -29,8 +30,8 @@ class CompatServer {
                                                               uint64_t spool_bytes);
   ~CompatServer();
 
-  // Serves `options` on a listening socket.
-  void Listen(const CompatListener& options, UniqueFd socket);
+  // Serves `options` on a listening socket. An error: its secret can't be read.
+  absl::Status Listen(const CompatListener& options, UniqueFd socket);
   // Accepts no more; `on_empty` is called once the last connection has had its reply.
   void Drain(std::function<void()> on_empty);
   // Closes what is left and waits for the disk threads. Once the loop runs no more; what it then

@@ -10,12 +10,16 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "compat/challenge.h"
+#include "net/peer.h"
 
 namespace nacre::compat {
 namespace {
 
 // What text without a length waits for where more could belong to it.
 constexpr auto kSilence = std::chrono::milliseconds(20);
+// For the answer to a challenge.
+constexpr auto kProvingTime = std::chrono::seconds(10);
 // From a request's first byte to its last.
 constexpr auto kRequestTime = std::chrono::seconds(60);
 // How long a refused client is listened to, so that it reads the answer.
@@ -39,6 +43,10 @@ void SetOptions(int socket) {
   set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
 }
 
+std::string DialectName(const CompatListener& options) {
+  return std::string(ToString(options.dialect));
+}
+
 std::chrono::nanoseconds OrForever(int64_t ns) {
   constexpr int64_t kForeverNs = int64_t{365} * 24 * 3600 * 1'000'000'000;
   return std::chrono::nanoseconds(ns == 0 ? kForeverNs : ns);
@@ -46,29 +54,33 @@ std::chrono::nanoseconds OrForever(int64_t ns) {
 
 }  // namespace
 
-Connection::Connection(Services& services, const CompatListener& options, Identity identity,
-                       FdBudget::Share descriptor, UniqueFd socket, std::function<void()> on_closed)
+Connection::Connection(Services& services, const Listener& listener, FdBudget::Share descriptor,
+                       UniqueFd socket, std::function<void()> on_closed)
     : services_(services),
-      options_(options),
-      dialect_(DialectOf(options)),
-      identity_(std::move(identity)),
+      listener_(listener),
+      options_(listener.options),
+      dialect_(DialectOf(options_)),
       descriptor_(std::move(descriptor)),
       socket_(services.loop, socket.release()),
       on_closed_(std::move(on_closed)),
-      decoder_(dialect_.NewDecoder(options)),
+      identity_(Identity::Anonymous(PeerHost(socket_.native_handle()), DialectName(options_))),
+      decoder_(dialect_.NewDecoder(options_)),
       timer_(services.loop) {
   SetOptions(socket_.native_handle());
 }
 
 void Connection::Start() {
   WatchForReset();
-  request_deadline_ = Clock::now() + OrForever(options_.idle_timeout_ns);
-  AwaitBytes(false);
+  if (listener_.secret.has_value()) {
+    Challenge();
+  } else {
+    AwaitRequest();
+  }
 }
 
 void Connection::Drain() {
   leaving_ = true;
-  if (state_ == State::kReading) Close();
+  if (state_ == State::kReading || state_ == State::kProving) Close();
 }
 
 void Connection::Close() {
@@ -105,13 +117,54 @@ void Connection::AwaitReadable(std::function<void()> then) {
   socket_.async_wait(asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](std::error_code error) {
                        const auto on_readable = std::exchange(self->on_readable_, nullptr);
-                       const bool wanted =
-                           self->state_ == State::kReading || self->state_ == State::kParting;
-                       if (!error && wanted) on_readable();
+                       const bool busy =
+                           self->state_ == State::kRunning || self->state_ == State::kSending;
+                       if (!error && !busy) on_readable();
                      });
 }
 
+// --- proving ------------------------------------------------------------------------------------
+
+void Connection::Challenge() {
+  state_ = State::kProving;
+  auto challenge = NewChallenge();
+  // A fresh socket has room for it.
+  if (!challenge.ok() || send(socket_.native_handle(), challenge->data(), challenge->size(),
+                              MSG_NOSIGNAL) != static_cast<ssize_t>(challenge->size())) {
+    Close();
+    return;
+  }
+  challenge_ = *std::move(challenge);
+  SetTimer(Clock::now() + kProvingTime, [this] { Close(); });
+  AwaitReadable([this] { OnAnswer(); });
+}
+
+void Connection::OnAnswer() {
+  if (!Receive(kAnswerBytes)) {
+    Close();
+  } else if (buffer_.size() < kAnswerBytes) {
+    if (ended_) {
+      Close();
+    } else {
+      AwaitReadable([this] { OnAnswer(); });
+    }
+  } else if (!Proves(listener_.secret->bytes, challenge_, buffer_)) {
+    services_.executor.AuditRefusal(identity_, "a wrong answer to the challenge");
+    Close();
+  } else {
+    identity_ = Identity::SharedSecret(listener_.secret->name, PeerHost(socket_.native_handle()),
+                                       DialectName(options_));
+    buffer_.clear();
+    AwaitRequest();
+  }
+}
+
 // --- reading ------------------------------------------------------------------------------------
+
+void Connection::AwaitRequest() {
+  request_deadline_ = Clock::now() + OrForever(options_.idle_timeout_ns);
+  AwaitBytes(false);
+}
 
 void Connection::Decode(Arrival arrival) {
   if (buffer_.empty()) {
@@ -157,7 +210,7 @@ void Connection::AwaitBytes(bool silence_decides) {
 }
 
 void Connection::OnReadable() {
-  if (!Receive()) {
+  if (!Receive(decoder_->max_bytes())) {
     Close();
   } else if (buffer_.empty() && !ended_) {
     AwaitBytes(false);  // woken for nothing
@@ -169,7 +222,7 @@ void Connection::OnReadable() {
 void Connection::OnSilence() {
   // We may have been late ourselves.
   const size_t before = buffer_.size();
-  if (!Receive()) {
+  if (!Receive(decoder_->max_bytes())) {
     Close();
   } else if (ended_) {
     Decode(Arrival::kEnded);
@@ -178,12 +231,12 @@ void Connection::OnSilence() {
   }
 }
 
-// Takes what has come, as far as a decoder can need it. False: the connection is broken.
-bool Connection::Receive() {
+// Takes what has come, until `most` bytes are held. False: the connection is broken.
+bool Connection::Receive(size_t most) {
   const bool first = buffer_.empty();
-  while (!ended_ && buffer_.size() < decoder_->max_bytes()) {
+  while (!ended_ && buffer_.size() < most) {
     char bytes[kReceiveBytes];
-    const size_t room = std::min(sizeof(bytes), decoder_->max_bytes() - buffer_.size());
+    const size_t room = std::min(sizeof(bytes), most - buffer_.size());
     const ssize_t received = recv(socket_.native_handle(), bytes, room, 0);
     if (received < 0 && errno == EINTR) continue;
     if (received < 0 && errno == EAGAIN) break;

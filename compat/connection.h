@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/unique_fd.h"
@@ -13,6 +14,7 @@
 #include "compat/reply_sender.h"
 #include "compat/services.h"
 #include "config/compat_listener.h"
+#include "config/secret_file.h"
 #include "net/fd_budget.h"
 
 namespace nacre::compat {
@@ -20,6 +22,7 @@ namespace nacre::compat {
 // A connection of an old client: any number of requests, one after the other, each answered before
 // the next is looked at. Loop only.
 //
+//   proving: only with a secret; the answer to our challenge has to come first
 //   reading ──request──▶ running ──output──▶ sending ──┬─▶ reading
 //      │ refused: sending, then                        └─▶ closed: FIN came, or the node drains
 //      └──▶ parting: our FIN is sent; what still comes is dropped, so that no reset overtakes the
@@ -28,9 +31,16 @@ namespace nacre::compat {
 // A reset closes it in every state, and ends its command.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // `on_closed` is called once, when it may be forgotten. Services and options outlive it.
-  Connection(Services& services, const CompatListener& options, Identity identity,
-             FdBudget::Share descriptor, UniqueFd socket, std::function<void()> on_closed);
+  // What all connections of a listener share.
+  struct Listener {
+    CompatListener options;
+    // What callers have to prove, if anything.
+    std::optional<Secret> secret;
+  };
+
+  // `on_closed` is called once, when it may be forgotten. Services and listener outlive it.
+  Connection(Services& services, const Listener& listener, FdBudget::Share descriptor,
+             UniqueFd socket, std::function<void()> on_closed);
 
   void Start();
   // Ends after the reply that is under way; at once when there is none.
@@ -41,7 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool untried() const { return untried_; }
 
  private:
-  enum class State { kReading, kRunning, kSending, kParting, kClosed };
+  enum class State { kProving, kReading, kRunning, kSending, kParting, kClosed };
   using Clock = std::chrono::steady_clock;
 
   void WatchForReset();
@@ -49,11 +59,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SetTimer(Clock::time_point time, std::function<void()> then);
   // Calls `then` when there is something to receive and the state is still this one.
   void AwaitReadable(std::function<void()> then);
+  void Challenge();
+  void OnAnswer();
+  void AwaitRequest();
   void Decode(Arrival arrival);
   void AwaitBytes(bool silence_decides);
   void OnReadable();
   void OnSilence();
-  bool Receive();
+  bool Receive(size_t most);
   void Consume(size_t bytes);
   void Execute(std::string command);
   void OnResult(CommandRun::Result result);
@@ -66,13 +79,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void DropBytes();
 
   Services& services_;
+  const Listener& listener_;
   const CompatListener& options_;
   const Dialect& dialect_;
-  const Identity identity_;
   const FdBudget::Share descriptor_;
   asio::posix::stream_descriptor socket_;
   std::function<void()> on_closed_;
 
+  Identity identity_;
+  std::string challenge_;
   State state_ = State::kReading;
   std::unique_ptr<RequestDecoder> decoder_;
   // What has come and is not consumed.

@@ -16,6 +16,7 @@ namespace {
 
 using Order = CompatListener::Order;
 using RequestStyle = CompatListener::RequestStyle;
+using Encoding = CompatListener::Encoding;
 
 // The longest string that a command line takes (Linux's MAX_ARG_STRLEN), without its NUL.
 constexpr uint64_t kMaxCommand = 128 * 1024 - 1;
@@ -24,8 +25,8 @@ const std::vector<std::string> kDialects = {"framed"};
 const std::vector<std::string> kLaterDialects = {"raw",      "header",   "ascii-length",
                                                  "udp-exec", "udp-chat", "udp-upper",
                                                  "udp-time", "echo",     "upper"};
-const std::vector<std::string> kLaterKeys = {"encoding", "run_as", "allow", "secret_file", "empty",
-                                             "ack",      "delay",  "root",  "suffix"};
+const std::vector<std::string> kLaterKeys = {"run_as", "allow", "empty", "ack",
+                                             "delay",  "root",  "suffix"};
 
 bool Has(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -83,6 +84,17 @@ const Key kKeys[] = {
                                     {{"auto", RequestStyle::kAuto},
                                      {"raw", RequestStyle::kRaw},
                                      {"framed", RequestStyle::kFramed}});
+     }},
+    {"encoding",
+     [](CompatListener* listener, std::string_view value) {
+       return SetWord<Encoding>(&listener->encoding, value,
+                                {{"utf-8", Encoding::kUtf8}, {"gbk", Encoding::kGbk}});
+     }},
+    {"secret_file",
+     [](CompatListener* listener, std::string_view value) {
+       listener->secret_file = value;
+       return value.starts_with('/') ? absl::OkStatus()
+                                     : absl::InvalidArgumentError("an absolute path is expected");
      }},
     {"timeout", [](CompatListener* listener,
                    std::string_view value) { return SetDuration(&listener->timeout_ns, value); }},

@@ -20,6 +20,9 @@ struct CompatListener {
   // Whether a request is raw text, has a length before it, or may be either.
   enum class RequestStyle { kAuto, kRaw, kFramed };
 
+  // Of commands and output. The node itself speaks UTF-8; with kGbk both are translated.
+  enum class Encoding { kUtf8, kGbk };
+
   // What a length prefix of four signed bytes can say.
   static constexpr uint64_t kMaxFramedReply = 2'147'483'647;
 
@@ -35,6 +38,9 @@ struct CompatListener {
   Address address;
   Order order = Order::kOutErr;
   RequestStyle request = RequestStyle::kAuto;
+  Encoding encoding = Encoding::kUtf8;
+  // File of the secret that callers have to prove; empty: none.
+  std::string secret_file;
   // What a command may take; 0: no bound.
   int64_t timeout_ns = 0;
   // How long a connection may be without a whole request; 0: no bound.

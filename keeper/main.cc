@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "base/log.h"
 #include "config/compat_listener.h"
+#include "config/secret_file.h"
 #include "config/units.h"
 #include "keeper/keeper.h"
 
@@ -79,9 +80,17 @@ absl::StatusOr<std::vector<ListenOption>> ParseCompat(const std::vector<std::str
   for (const std::string& text : texts) {
     auto listener = CompatListener::Parse(text);
     if (!listener.ok()) return listener.status();
+    std::string warning = "every local user can run commands as this daemon's user";
+    if (!listener->secret_file.empty()) {
+      if (auto secret = Secret::Load(listener->secret_file); !secret.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrFormat("--compat %s: %s", text, std::string(secret.status().message())));
+      }
+      warning.clear();
+    }
     options.push_back({.name = absl::StrFormat("compat-%d", options.size()),
                        .address = listener->address,
-                       .warning = "every local user can run commands as this daemon's user"});
+                       .warning = std::move(warning)});
   }
   return options;
 }

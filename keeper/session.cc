@@ -21,6 +21,9 @@ constexpr size_t kTurnBytes = 64 * 1024;
 constexpr int64_t kHoldNs = 1'000'000'000;
 // How soon a leader that a tracer keeps is asked for again.
 constexpr int64_t kReapRetryNs = 20'000'000;
+// How long the news that a command runs waits for more: then a short one's whole life is one
+// datagram, and wakes the front once. A front that has input to give is not kept waiting.
+constexpr int64_t kSpawnedHoldNs = 1'000'000;
 // Input that the front has not heard of is reported in steps of this size, or when all is consumed.
 constexpr uint64_t kInputStep = 64 * 1024;
 
@@ -131,7 +134,12 @@ void Session::OnReport() {
 
 void Session::OnRunning() {
   state_ = State::kRunning;
-  MarkNews(&news_spawned_);
+  news_spawned_ = true;
+  if (has_input_) {
+    host_.OnNews(this);
+  } else {
+    spawned_deadline_ = MonotonicNs() + kSpawnedHoldNs;
+  }
   absl::Status status;
   for (uint32_t stream = 0; stream < kStreams; ++stream) {
     if (!pipes_[stream].fd.valid()) continue;
@@ -310,6 +318,10 @@ void Session::OnTimer() {
   armed_timer_ = 0;
   if (over()) return;
   const int64_t now = MonotonicNs();
+  if (spawned_deadline_ != 0 && now >= spawned_deadline_) {
+    spawned_deadline_ = 0;
+    if (news_spawned_) host_.OnNews(this);
+  }
   if (timeout_deadline_ != 0 && now >= timeout_deadline_) {
     timeout_deadline_ = 0;
     End(v1::END_CAUSE_TIMED_OUT, "");
@@ -325,7 +337,8 @@ void Session::OnTimer() {
 
 void Session::ArmTimer() {
   int64_t next = 0;
-  for (int64_t deadline : {timeout_deadline_, ladder_deadline_, hold_deadline_}) {
+  for (int64_t deadline :
+       {timeout_deadline_, ladder_deadline_, hold_deadline_, spawned_deadline_}) {
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   }
   host_.loop().SetTimer(this, &armed_timer_, next);

@@ -139,7 +139,7 @@ class Session : public EventHandler {
   bool input_eof_ = false;
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.
-  int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0;
+  int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0, spawned_deadline_ = 0;
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 

@@ -196,7 +196,8 @@ void ExecReactor::Reject(const absl::Status& status) {
 void ExecReactor::OnStarted() {
   running_ = true;
   ReadNext();
-  hold_timer_.expires_after(kStartedHold);
+  // Without input the keeper has held the news already.
+  hold_timer_.expires_after(session_->takes_input() ? kStartedHold : std::chrono::milliseconds(0));
   hold_timer_.async_wait([this](std::error_code error) {
     if (!error && !finished_ && !started_sent_) Pump();
   });

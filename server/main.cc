@@ -104,7 +104,9 @@ class Front {
       auto compat = CompatListener::Parse(options.compat[next_compat++]);
       if (!compat.ok()) return compat.status();
       compat->address = *std::move(address);
-      compat_->Listen(*compat, std::move(sockets[i]));
+      if (absl::Status status = compat_->Listen(*compat, std::move(sockets[i])); !status.ok()) {
+        return status;
+      }
     }
     return absl::OkStatus();
   }

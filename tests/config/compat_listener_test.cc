@@ -27,7 +27,8 @@ TEST(CompatListenerTest, AnAddressIsEnough) {
 TEST(CompatListenerTest, EveryOptionIsUnderstood) {
   const auto listener = CompatListener::Parse(
       "framed=[::1]:0,order=err-or-out,request=framed,timeout=1m30s,idle_timeout=0,"
-      "write_timeout=500ms,max_request=1K,max_output=5M,max_connections=7,quit=bye");
+      "write_timeout=500ms,max_request=1K,max_output=5M,max_connections=7,quit=bye,"
+      "encoding=gbk,secret_file=/etc/nacre/ops.key");
   ASSERT_TRUE(listener.ok()) << listener.status();
   EXPECT_EQ(listener->address.host, "::1");
   EXPECT_EQ(listener->order, CompatListener::Order::kErrOrOut);
@@ -39,6 +40,8 @@ TEST(CompatListenerTest, EveryOptionIsUnderstood) {
   EXPECT_EQ(listener->max_output, 5U << 20);
   EXPECT_EQ(listener->max_connections, 7U);
   EXPECT_EQ(listener->quit, "bye");
+  EXPECT_EQ(listener->encoding, CompatListener::Encoding::kGbk);
+  EXPECT_EQ(listener->secret_file, "/etc/nacre/ops.key");
 }
 
 TEST(CompatListenerTest, AddressesThatOthersReachAreRefused) {
@@ -80,6 +83,8 @@ TEST(CompatListenerTest, ARefusalQuotesWhatWasAskedFor) {
                            "framed=127.0.0.1:1,max_output=2G",
                            "framed=127.0.0.1:1,max_connections=x",
                            "framed=127.0.0.1:1,quit=",
+                           "framed=127.0.0.1:1,encoding=latin1",
+                           "framed=127.0.0.1:1,secret_file=ops.key",
                            "framed=127.0.0.1:1,max_output=99999999999999999999",
                            "framed=127.0.0.1:1,max_output=18014398509481984K"}) {
     EXPECT_EQ(Refusal(text).substr(0, 10 + std::string(text).size()),

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/peers/command_server.h"
+#include "bench/peers/peer_process.h"
+#include "bench/scratch_directory.h"
+#include "bench/tcp.h"
+
+namespace nacre::bench {
+
+// OpenSSH: one sshd of our own with one connection over loopback, kept by a ControlMaster. A client
+// is an ssh process for each command, over that connection; commands run by the login shell of our
+// user. All goes with this object. Clients may be used from any thread.
+class SshPeer : public CommandServer {
+ public:
+  // NOT_FOUND: OpenSSH is not installed. Other errors say why it doesn't serve here.
+  static absl::StatusOr<std::unique_ptr<SshPeer>> Start();
+
+  absl::StatusOr<std::vector<Operation>> NewClients(int count, const std::string& command,
+                                                    uint64_t reply_bytes) override;
+
+ private:
+  explicit SshPeer(ScratchDirectory scratch) : scratch_(std::move(scratch)) {}
+
+  absl::Status MakeKeys();
+  absl::Status WriteConfigurations(const Address& address);
+  absl::Status Connect(const LoopbackListener& listener);
+  std::vector<std::string> Ssh() const;
+
+  const ScratchDirectory scratch_;
+  std::unique_ptr<PeerProcess> master_, daemon_;
+};
+
+}  // namespace nacre::bench
