@@ -120,24 +120,28 @@ void CommandRun::Collect() {
     session_->Wait();
     return;
   }
-  NoteEnd();
+  if (given_up_.ok()) CompleteOutput();
   // The client first: it waits, and the keeper does not.
   const std::shared_ptr<Session> session = std::exchange(session_, nullptr);
   Finish(given_up_);
   session->Close();
 }
 
+absl::Status CommandRun::TooMuch() const {
+  if (max_output_ < CompatListener::kMaxFramedReply) {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "the output exceeds %d bytes (max_output); none of it is sent", max_output_));
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrFormat("the output exceeds %d bytes, the most that this dialect's length can say; "
+                      "none of it is sent. The dialect \"header\" has no such bound",
+                      max_output_));
+}
+
 // Whether the chunk needs no disk: it is in memory now, or nobody wants it any more.
 bool CommandRun::Keep(const LogReader::Chunk& chunk) {
   if (session_->reader().position() > max_output_) {
-    GiveUp(absl::ResourceExhaustedError(
-        options_.max_output < CompatListener::kMaxFramedReply
-            ? absl::StrFormat("the output exceeds %d bytes (max_output); none of it is sent",
-                              max_output_)
-            : absl::StrFormat(
-                  "the output exceeds %d bytes, the most that this dialect's length can "
-                  "say; none of it is sent. The dialect \"header\" has no such bound",
-                  max_output_)));
+    GiveUp(TooMuch());
     return true;
   }
   Stream& stream = streams_[chunk.stream];
@@ -155,7 +159,7 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
     return true;
   }
   if (!collected.descriptors.taken()) {
-    auto share = services_.descriptors.Take(kFdsPerFile);
+    auto share = services_.file_descriptors.Take(kFdsPerFile);
     if (!share.has_value()) {
       GiveUp(absl::ResourceExhaustedError("open files: none is left; no output is sent"));
       return true;
@@ -222,19 +226,24 @@ void CommandRun::GiveUp(const absl::Status& status) {
   lease_.Clear();
 }
 
-// An end that the client could not tell from a normal one is said behind the output.
-void CommandRun::NoteEnd() {
-  if (!given_up_.ok()) return;
+// What still belongs to the reply once the command has ended.
+void CommandRun::CompleteOutput() {
   for (Stream& stream : streams_) {
-    if (stream.transcoder.has_value()) stream.transcoder->Finish(&stream.collected.note);
+    if (stream.transcoder.has_value()) stream.transcoder->Finish(&stream.collected.tail);
   }
-  const Termination& end = *session_->termination();
-  std::string& note = streams_[kStderr].collected.note;
-  if (end.cause() == keeper::v1::END_CAUSE_TIMED_OUT) {
-    note += absl::StrFormat("nacre: the command took longer than %s and was ended\n",
-                            absl::FormatDuration(absl::Nanoseconds(options_.timeout_ns)));
-  } else if (end.cause() == keeper::v1::END_CAUSE_SHUTDOWN) {
-    note += "nacre: the node shut down and ended the command\n";
+  note_ = NoteEnd();
+  if (session_->reader().position() + note_.size() > max_output_) GiveUp(TooMuch());
+}
+
+std::string CommandRun::NoteEnd() const {
+  switch (session_->termination()->cause()) {
+    case keeper::v1::END_CAUSE_TIMED_OUT:
+      return absl::StrFormat("nacre: the command took longer than %s and was ended\n",
+                             absl::FormatDuration(absl::Nanoseconds(options_.timeout_ns)));
+    case keeper::v1::END_CAUSE_SHUTDOWN:
+      return "nacre: the node shut down and ended the command\n";
+    default:
+      return "";
   }
 }
 
@@ -243,6 +252,7 @@ void CommandRun::Finish(const absl::Status& status) {
   std::exchange(done_, nullptr)(Result{.status = status,
                                        .out = std::move(streams_[kStdout].collected),
                                        .err = std::move(streams_[kStderr].collected),
+                                       .note = std::move(note_),
                                        .lease = std::move(lease_)});
 }
 

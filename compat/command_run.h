@@ -30,6 +30,8 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
     // Why there is no output: the command did not start, or wrote more than may be kept.
     absl::Status status;
     Collected out, err;
+    // Ours, behind the output: an end that the client could not tell from a normal one.
+    std::string note;
     Spool::Lease lease;
   };
   using Done = std::function<void(Result)>;
@@ -65,9 +67,11 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   void StartWriting();
   absl::Status WriteToFiles();
   void OnWritten(const absl::Status& status);
+  absl::Status TooMuch() const;
   void GiveUp(const absl::Status& status);
   void Finish(const absl::Status& status);
-  void NoteEnd();
+  std::string NoteEnd() const;
+  void CompleteOutput();
 
   Services& services_;
   const CompatListener& options_;
@@ -77,6 +81,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   Spool::Lease lease_;
   // Why the output is not kept any more.
   absl::Status given_up_;
+  std::string note_;
 
   // With the disk thread while `writing_`.
   Stream streams_[kStreams];

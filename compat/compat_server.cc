@@ -17,8 +17,10 @@ constexpr size_t kDiskThreads = 2;
 // One listener and its connections.
 class CompatServer::Port : private AcceptLoop::Receiver {
  public:
-  Port(Services& services, Connection::Listener listener, std::function<void()> on_closed)
+  Port(Services& services, FdBudget& descriptors, Connection::Listener listener,
+       std::function<void()> on_closed)
       : services_(services),
+        descriptors_(descriptors),
         listener_(std::move(listener)),
         on_closed_(std::move(on_closed)),
         accept_loop_(services.loop, *this) {}
@@ -69,7 +71,7 @@ class CompatServer::Port : private AcceptLoop::Receiver {
   std::optional<FdBudget::Share> MakeRoom() {
     const auto take = [this]() -> std::optional<FdBudget::Share> {
       if (connections_.size() >= listener_.options.max_connections) return std::nullopt;
-      return services_.descriptors.Take(1);
+      return descriptors_.Take(1);
     };
     std::optional<FdBudget::Share> share = take();
     if (!share.has_value() && CloseUntried()) share = take();
@@ -87,6 +89,7 @@ class CompatServer::Port : private AcceptLoop::Receiver {
   }
 
   Services& services_;
+  FdBudget& descriptors_;
   const Connection::Listener listener_;
   const std::function<void()> on_closed_;
   Connections connections_;
@@ -95,7 +98,7 @@ class CompatServer::Port : private AcceptLoop::Receiver {
 
 absl::StatusOr<std::unique_ptr<CompatServer>> CompatServer::Create(asio::io_context& loop,
                                                                    Executor& executor,
-                                                                   FdBudget& descriptors,
+                                                                   size_t descriptors,
                                                                    std::string spool_dir,
                                                                    uint64_t spool_bytes) {
   auto spool = Spool::Open(std::move(spool_dir), spool_bytes);
@@ -104,9 +107,12 @@ absl::StatusOr<std::unique_ptr<CompatServer>> CompatServer::Create(asio::io_cont
       new CompatServer(loop, executor, descriptors, *std::move(spool)));
 }
 
-CompatServer::CompatServer(asio::io_context& loop, Executor& executor, FdBudget& descriptors,
+CompatServer::CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
                            std::shared_ptr<Spool> spool)
-    : disk_(kDiskThreads), services_{loop, executor, descriptors, std::move(spool), disk_} {}
+    : connections_(descriptors - descriptors / 4),
+      files_(descriptors / 4),
+      disk_(kDiskThreads),
+      services_{loop, executor, files_, std::move(spool), disk_} {}
 
 CompatServer::~CompatServer() = default;
 
@@ -117,8 +123,8 @@ absl::Status CompatServer::Listen(const CompatListener& options, UniqueFd socket
     if (!secret.ok()) return secret.status();
     listener.secret = *std::move(secret);
   }
-  ports_.push_back(
-      std::make_unique<Port>(services_, std::move(listener), [this] { CheckEmpty(); }));
+  ports_.push_back(std::make_unique<Port>(services_, connections_, std::move(listener),
+                                          [this] { CheckEmpty(); }));
   ports_.back()->Listen(std::move(socket));
   return absl::OkStatus();
 }

@@ -22,10 +22,11 @@ namespace nacre::compat {
 // The compatibility port: its listeners and their connections. Loop only.
 class CompatServer {
  public:
-  // `spool_dir` and `spool_bytes` bound what replies may take of the disk. Borrows the others.
+  // `descriptors` bounds those of connections and replies together; `spool_dir` and `spool_bytes`
+  // say where, and how much, of the disk replies may take. Borrows loop and executor.
   static absl::StatusOr<std::unique_ptr<CompatServer>> Create(asio::io_context& loop,
                                                               Executor& executor,
-                                                              FdBudget& descriptors,
+                                                              size_t descriptors,
                                                               std::string spool_dir,
                                                               uint64_t spool_bytes);
   ~CompatServer();
@@ -41,10 +42,12 @@ class CompatServer {
  private:
   class Port;
 
-  CompatServer(asio::io_context& loop, Executor& executor, FdBudget& descriptors,
+  CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
                std::shared_ptr<Spool> spool);
   void CheckEmpty();
 
+  // Apart, so that many connections leave room for a long reply.
+  FdBudget connections_, files_;
   asio::thread_pool disk_;
   Services services_;
   std::list<std::unique_ptr<Port>> ports_;

@@ -1,8 +1,10 @@
 #include "compat/connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -22,7 +24,7 @@ constexpr auto kSilence = std::chrono::milliseconds(20);
 constexpr auto kProvingTime = std::chrono::seconds(10);
 // From a request's first byte to its last.
 constexpr auto kRequestTime = std::chrono::seconds(60);
-// How long a refused client is listened to, so that it reads the answer.
+// How long a client that we leave is listened to, so that no reset overtakes the last reply.
 constexpr auto kPartingTime = std::chrono::seconds(2);
 // Bytes of one recv.
 constexpr size_t kReceiveBytes = 16 * 1024;
@@ -41,6 +43,13 @@ void SetOptions(int socket) {
   set(IPPROTO_TCP, TCP_KEEPIDLE, kProbeIdleSeconds);
   set(IPPROTO_TCP, TCP_KEEPINTVL, kProbeIntervalSeconds);
   set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+}
+
+// What the peer's kernel has not acknowledged yet.
+int UnsentBytes(int socket) {
+  int bytes = 0;
+  ioctl(socket, SIOCOUTQ, &bytes);
+  return bytes;
 }
 
 std::string DialectName(const CompatListener& options) {
@@ -85,6 +94,8 @@ void Connection::Drain() {
 
 void Connection::Close() {
   if (std::exchange(state_, State::kClosed) == State::kClosed) return;
+  buffer_ = {};
+  TakeMemory();
   timer_.cancel();
   if (run_ != nullptr) std::exchange(run_, nullptr)->Abandon();
   if (sender_ != nullptr) std::exchange(sender_, nullptr)->Stop();
@@ -92,6 +103,7 @@ void Connection::Close() {
   shutdown(socket_.native_handle(), SHUT_RDWR);
   std::error_code ignored;
   socket_.close(ignored);
+  descriptor_ = FdBudget::Share();  // at once: what was cancelled still holds this object
   on_closed_();
 }
 
@@ -245,6 +257,7 @@ bool Connection::Receive(size_t most) {
     buffer_.append(bytes, static_cast<size_t>(received));
     if (static_cast<size_t>(received) < room) break;
   }
+  if (!TakeMemory()) return false;
   if (first && !buffer_.empty()) {
     request_deadline_ = std::min(request_deadline_, Clock::now() + kRequestTime);
   }
@@ -254,14 +267,23 @@ bool Connection::Receive(size_t most) {
 void Connection::Consume(size_t bytes) {
   buffer_.erase(0, bytes);
   if (buffer_.empty()) buffer_.shrink_to_fit();  // many idle connections cost little
+  TakeMemory();
   untried_ = false;
+}
+
+// Enters what the buffer takes of what all requests may. False: that is too much.
+bool Connection::TakeMemory() {
+  services_.request_bytes_left += buffer_taken_;
+  buffer_taken_ = std::min(buffer_.size(), services_.request_bytes_left);
+  services_.request_bytes_left -= buffer_taken_;
+  return buffer_taken_ == buffer_.size();
 }
 
 // --- a command ----------------------------------------------------------------------------------
 
 void Connection::Execute(std::string command) {
   if (!options_.quit.empty() && command == options_.quit) {
-    Close();
+    Part();
     return;
   }
   timer_.cancel();
@@ -285,26 +307,19 @@ void Connection::OnResult(CommandRun::Result result) {
   }
   Reply reply;
   reply.lease.emplace(std::move(result.lease));
-  uint64_t bytes = result.out.size() + result.err.size();
-  switch (options_.order) {
-    case CompatListener::Order::kErrOrOut:
-      if (result.err.size() == 0) {
-        bytes = result.out.size();
-        reply.Add(std::move(result.out));
-      } else {
-        bytes = result.err.size();
-        reply.Add(std::move(result.err));
-      }
-      break;
-    case CompatListener::Order::kErrOut:
-      reply.Add(std::move(result.err));
-      reply.Add(std::move(result.out));
-      break;
-    case CompatListener::Order::kOutErr:
-      reply.Add(std::move(result.out));
-      reply.Add(std::move(result.err));
-      break;
+  Collected *first = &result.out, *second = &result.err;
+  if (options_.order == CompatListener::Order::kErrOut) std::swap(first, second);
+  if (options_.order == CompatListener::Order::kErrOrOut) {
+    if (result.err.size() > 0) first = &result.err;
+    second = nullptr;
   }
+  uint64_t bytes = result.note.size();
+  for (Collected* collected : {first, second}) {
+    if (collected == nullptr) continue;
+    bytes += collected->size();
+    reply.Add(std::move(*collected));
+  }
+  reply.Add(std::move(result.note));
   SendReply(bytes, std::move(reply));
 }
 
@@ -326,7 +341,15 @@ void Connection::SendReply(uint64_t bytes, Reply reply) {
 }
 
 void Connection::ArmWriteTimeout() {
-  SetTimer(Clock::now() + OrForever(options_.write_timeout_ns), [this] { Close(); });
+  const int queued = UnsentBytes(socket_.native_handle());
+  SetTimer(Clock::now() + OrForever(options_.write_timeout_ns), [this, queued] {
+    // The socket may hold megabytes: it takes more only once a good part of them is gone.
+    if (UnsentBytes(socket_.native_handle()) < queued) {
+      ArmWriteTimeout();
+    } else {
+      Close();
+    }
+  });
 }
 
 void Connection::OnSent(bool ok) {
@@ -334,10 +357,8 @@ void Connection::OnSent(bool ok) {
   sender_.reset();
   if (!ok) {
     Close();
-  } else if (parting_) {
+  } else if (parting_ || leaving_) {
     Part();
-  } else if (leaving_) {
-    Close();
   } else {
     const auto now = Clock::now();
     request_deadline_ = now + OrForever(options_.idle_timeout_ns);
@@ -352,6 +373,7 @@ void Connection::OnSent(bool ok) {
 void Connection::Refuse(const Decoded& refused) {
   services_.executor.AuditRefusal(identity_, refused.text);
   buffer_.clear();
+  TakeMemory();
   parting_ = true;
   if (refused.kind == Decoded::Kind::kForeign) {
     Part();

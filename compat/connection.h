@@ -24,9 +24,11 @@ namespace nacre::compat {
 //
 //   proving: only with a secret; the answer to our challenge has to come first
 //   reading ──request──▶ running ──output──▶ sending ──┬─▶ reading
-//      │ refused: sending, then                        └─▶ closed: FIN came, or the node drains
-//      └──▶ parting: our FIN is sent; what still comes is dropped, so that no reset overtakes the
-//      answer
+//      │ refused: sending, then                        ├─▶ closed: FIN has come
+//      └──▶ parting ◀──────────────── the node drains ─┘
+//
+// Parting: our FIN is sent; what still comes is dropped for a while, so that no reset overtakes the
+// last reply.
 //
 // A reset closes it in every state, and ends its command.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -68,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnSilence();
   bool Receive(size_t most);
   void Consume(size_t bytes);
+  bool TakeMemory();
   void Execute(std::string command);
   void OnResult(CommandRun::Result result);
   void SendText(const std::string& text);
@@ -82,7 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Listener& listener_;
   const CompatListener& options_;
   const Dialect& dialect_;
-  const FdBudget::Share descriptor_;
+  FdBudget::Share descriptor_;
   asio::posix::stream_descriptor socket_;
   std::function<void()> on_closed_;
 
@@ -92,9 +95,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<RequestDecoder> decoder_;
   // What has come and is not consumed.
   std::string buffer_;
-  bool ended_ = false;    // their FIN has come
-  bool leaving_ = false;  // ends after the reply under way
-  bool parting_ = false;  // the reply under way refuses what came
+  size_t buffer_taken_ = 0;  // of Services::request_bytes_left
+  bool ended_ = false;       // their FIN has come
+  bool leaving_ = false;     // ends after the reply under way
+  bool parting_ = false;     // the reply under way refuses what came
   bool untried_ = true;
   std::function<void()> on_readable_;  // set while something waits
   asio::steady_timer timer_;

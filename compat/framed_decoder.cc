@@ -19,11 +19,10 @@ Decoded FramedDecoder::Decode(std::string_view bytes, Arrival arrival) {
     const bool control = static_cast<unsigned char>(head[0]) < 0x20;
     const bool whole = head.size() == kLengthBytes;
     const bool has_ff = head.find('\xff') != std::string_view::npos;
-    const bool negative = head.find('\xff', 2) != std::string_view::npos;
     if (head.find('\0') != std::string_view::npos) {
       style_ = Style::kFramed;
-    } else if (negative) {
-      return Decoded::Refused("a negative length");
+    } else if (head.find('\xff', 2) != std::string_view::npos) {
+      return Decoded::Refused("a length that is negative or far too great");
     } else if (!whole && (control || has_ff)) {
       if (arrival != Arrival::kEnded) return Decoded::Incomplete();
       return Decoded::Refused("the connection ended within a length");

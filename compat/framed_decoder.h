@@ -11,7 +11,7 @@ namespace nacre::compat {
 //
 //   first four bytes                    it is
 //   any NUL                             a length: a command holds no NUL, a length below 2^24 does
-//   0xFF in the third or fourth         refused: a negative length
+//   0xFF in the third or fourth         refused: a length that is negative or far too great
 //   fewer, the first below 0x20         a length still arriving; so with 0xFF, which no text holds
 //   fewer                               raw text, unless more comes before the silence
 //   the first below 0x20 (but for tab,  refused: a length that is too great, or no text

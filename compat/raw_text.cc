@@ -33,12 +33,15 @@ bool IsHttpRequest(std::string_view text) {
 
 Decoded DecodeRawText(std::string_view bytes, size_t max_request, Arrival arrival) {
   const std::string_view text = WithoutLineEnd(bytes);
-  if (text.size() > max_request) {
+  const bool too_long = text.size() > max_request;
+  if (bytes.size() >= kLeastSegment && arrival == Arrival::kOpen && !too_long) {
+    return Decoded::AwaitsSilence();
+  }
+  if (IsHttpRequest(text)) return Decoded::Foreign("an HTTP request is no command");
+  if (too_long) {
     return Decoded::Refused(
         absl::StrFormat("the command is longer than %d bytes (max_request)", max_request));
   }
-  if (bytes.size() >= kLeastSegment && arrival == Arrival::kOpen) return Decoded::AwaitsSilence();
-  if (IsHttpRequest(text)) return Decoded::Foreign("an HTTP request is no command");
   if (std::any_of(text.begin(), text.end(), IsControl)) {
     return Decoded::Refused("the command holds control characters");
   }

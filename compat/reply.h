@@ -19,9 +19,9 @@ struct Collected {
   UniqueFd file;
   uint64_t file_bytes = 0;
   FdBudget::Share descriptors;  // for the file
-  std::string note;
+  std::string tail;
 
-  uint64_t size() const { return memory.size() + file_bytes + note.size(); }
+  uint64_t size() const { return memory.size() + file_bytes + tail.size(); }
 };
 
 // What a client is sent: pieces in order, each bytes or a file from its beginning.
@@ -44,7 +44,7 @@ struct Reply {
                              .file_bytes = collected.file_bytes,
                              .descriptors = std::move(collected.descriptors)});
     }
-    Add(std::move(collected.note));
+    Add(std::move(collected.tail));
   }
 
   std::vector<Piece> pieces;

@@ -26,7 +26,7 @@ size_t Distance(std::string_view a, std::string_view b) {
 
 std::string_view Nearest(std::string_view word, const std::vector<std::string>& candidates) {
   std::string_view nearest;
-  size_t least = std::max<size_t>(1, word.size() / 3) + 1;
+  size_t least = (word.size() < 3 ? 1 : std::max<size_t>(2, word.size() / 3)) + 1;
   for (const std::string_view candidate : candidates) {
     const size_t distance = Distance(word, candidate);
     if (distance < least) {

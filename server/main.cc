@@ -64,13 +64,14 @@ struct Options {
 // Everything of a running front; members in the order of what they need.
 class Front {
  public:
-  Front(asio::io_context& loop, KeeperLink& link)
+  Front(asio::io_context& loop, KeeperLink& link, const Options& options)
       : loop_(loop),
+        options_(options),
         policy_(link.welcome().uid(), link.welcome().insecure_loopback()),
         executor_(loop, link, policy_),
         servers_(loop, executor_),
-        fd_budget_(FdBudget::OfThisProcess()),
-        acceptor_(loop, fd_budget_, link.welcome().uid(),
+        grpc_fds_(FdBudget::OfThisProcess() / (options.compat.empty() ? 1 : 2)),
+        acceptor_(loop, grpc_fds_, link.welcome().uid(),
                   [this](const Identity& identity, UniqueFd connection) {
                     const absl::Status status = servers_.Serve(identity, std::move(connection));
                     if (!status.ok()) {
@@ -80,12 +81,11 @@ class Front {
                   }),
         hurry_(loop) {}
 
-  // Serves the keeper's sockets: "compat-N" is the N-th of options.compat, the others are gRPC's.
-  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets,
-                      const Options& options) {
-    if (!options.compat.empty()) {
-      auto compat = compat::CompatServer::Create(loop_, executor_, fd_budget_, options.spool_dir,
-                                                 options.spool_limit);
+  // Serves the keeper's sockets: "compat-N" is the N-th of options_.compat, the others are gRPC's.
+  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
+    if (!options_.compat.empty()) {
+      auto compat = compat::CompatServer::Create(loop_, executor_, FdBudget::OfThisProcess() / 2,
+                                                 options_.spool_dir, options_.spool_limit);
       if (!compat.ok()) return compat.status();
       compat_ = *std::move(compat);
     }
@@ -98,10 +98,10 @@ class Front {
         acceptor_.Listen(*address, std::move(sockets[i]));
         continue;
       }
-      if (next_compat == options.compat.size()) {
+      if (next_compat == options_.compat.size()) {
         return absl::InternalError("a listener without its --compat: " + listener.name());
       }
-      auto compat = CompatListener::Parse(options.compat[next_compat++]);
+      auto compat = CompatListener::Parse(options_.compat[next_compat++]);
       if (!compat.ok()) return compat.status();
       compat->address = *std::move(address);
       if (absl::Status status = compat_->Listen(*compat, std::move(sockets[i])); !status.ok()) {
@@ -159,10 +159,12 @@ class Front {
 
  private:
   asio::io_context& loop_;
+  const Options& options_;
   const OwnerPolicy policy_;
   Executor executor_;
   GrpcServers servers_;
-  FdBudget fd_budget_;
+  // Beside a compatibility port half of what there is, so that neither can lock the other out.
+  FdBudget grpc_fds_;
   Acceptor acceptor_;
   std::unique_ptr<compat::CompatServer> compat_;
   asio::steady_timer hurry_;
@@ -175,9 +177,8 @@ absl::Status Serve(const Options& options) {
   std::vector<UniqueFd> sockets;
   auto link = SeqpacketKeeperLink::Connect(UniqueFd(kChannelFd), NACRE_VERSION, loop, &sockets);
   if (!link.ok()) return link.status();
-  Front front(loop, **link);
-  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets), options);
-      !status.ok()) {
+  Front front(loop, **link, options);
+  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets)); !status.ok()) {
     return status;
   }
   // Without a keeper there is nothing to serve and nothing to save.
