@@ -1,8 +1,12 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -24,7 +28,20 @@ spdlog::level::level_enum ToSpdlog(Level level) {
   return spdlog::level::info;
 }
 
+// What a pipe takes at once when it takes anything (PIPE_BUF), less what stands before the line.
+constexpr size_t kMaxLine = 3800;
+
+// Lines that had no room.
+std::atomic<uint64_t> lost{0};
+
+// Whoever reads standard error must not be able to stop us: a line that has no room is dropped.
+bool HasRoom() {
+  pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&out, 1, 0) != 0;
+}
+
 std::string Escape(std::string_view line) {
+  line = line.substr(0, kMaxLine / 4);
   std::string escaped;
   for (const char byte : line) {
     if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f) {
@@ -46,6 +63,13 @@ void Init(std::string_view process, Level level) {
 
 void Write(Level level, std::string_view line) {
   if (!spdlog::should_log(ToSpdlog(level))) return;
+  if (!HasRoom()) {
+    ++lost;
+    return;
+  }
+  if (const uint64_t count = lost.exchange(0); count > 0) {
+    spdlog::warn("{} lines had no room and are lost", count);
+  }
   spdlog::log(ToSpdlog(level), Escape(line));
 }
 

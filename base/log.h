@@ -12,7 +12,8 @@ enum class Level { kDebug, kInfo, kWarning, kError };
 // Names the process in each line and drops lines below `level`. Once, before other threads exist.
 void Init(std::string_view process, Level level);
 
-// Writes one line; control characters in it are escaped.
+// Writes one line of up to 950 bytes; control characters in it are escaped. Never waits for whoever
+// reads them: a line that has no room is dropped, and the next one says how many were.
 void Write(Level level, std::string_view line);
 
 template <typename... Args>

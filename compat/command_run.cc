@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include <asio/post.hpp>
+#include <chrono>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "executor/errors.h"
+#include "base/log.h"
 
 namespace nacre::compat {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 // Bytes for the disk thread at a time: half a ring, so that the other half fills meanwhile.
 constexpr size_t kWriteBytes = kDefaultRingBytes / 2;
 
+// How soon it is tried again to have descriptors for a reply's files.
+constexpr auto kDescriptorRetry = std::chrono::milliseconds(20);
 // The file, and the copy of the socket that sends it.
 constexpr size_t kFdsPerFile = 2;
 
@@ -28,6 +31,10 @@ absl::Status WriteAll(Collected* collected, std::string_view bytes) {
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
+}
+
+absl::Status NoRoom() {
+  return absl::ResourceExhaustedError("the spool is full; none of the output is sent");
 }
 
 }  // namespace
@@ -48,28 +55,22 @@ CommandRun::CommandRun(Services& services, const CompatListener& options, uint64
       options_(options),
       max_output_(max_output),
       done_(std::move(done)),
-      lease_(services.spool->NewLease()) {}
+      lease_(services.spool->NewLease()),
+      retry_(services.loop) {}
 
-// Makes the translators of an encoding that is not the node's, and translates the command.
-absl::Status CommandRun::SetUpEncoding(std::string* command) {
+// Makes the translators of an encoding that is not the node's.
+absl::Status CommandRun::SetUpEncoding() {
   if (options_.encoding == CompatListener::Encoding::kUtf8) return absl::OkStatus();
   for (Stream& stream : streams_) {
     auto transcoder = Transcoder::Create("UTF-8", "GBK");
     if (!transcoder.ok()) return transcoder.status();
     stream.transcoder.emplace(*std::move(transcoder));
   }
-  auto decoder = Transcoder::Create("GBK", "UTF-8");
-  if (!decoder.ok()) return decoder.status();
-  std::string decoded;
-  decoder->Append(*command, &decoded);
-  decoder->Finish(&decoded);
-  if (decoder->replaced() > 0) return absl::InvalidArgumentError("the command is not GBK");
-  *command = std::move(decoded);
   return absl::OkStatus();
 }
 
 absl::Status CommandRun::Launch(const Identity& identity, std::string command) {
-  if (absl::Status status = SetUpEncoding(&command); !status.ok()) return status;
+  if (absl::Status status = SetUpEncoding(); !status.ok()) return status;
   CommandParts parts;
   parts.argv = {"/bin/sh", "-c", "--", std::move(command)};
   parts.timeout_ns = options_.timeout_ns;
@@ -83,6 +84,7 @@ absl::Status CommandRun::Launch(const Identity& identity, std::string command) {
 
 void CommandRun::Abandon() {
   done_ = nullptr;
+  retry_.cancel();
   if (session_ != nullptr) std::exchange(session_, nullptr)->Abandon();
 }
 
@@ -146,7 +148,7 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
   }
   Stream& stream = streams_[chunk.stream];
   Collected& collected = stream.collected;
-  if (!collected.descriptors.taken() && lease_.TakeMemory(chunk.size())) {
+  if (!collected.spilled && lease_.TakeMemory(chunk.size())) {
     if (stream.transcoder.has_value()) {
       collected.memory += Translate(&stream, chunk);
     } else {
@@ -155,18 +157,23 @@ bool CommandRun::Keep(const LogReader::Chunk& chunk) {
     return true;
   }
   if (!lease_.TakeDisk(chunk.size())) {
-    GiveUp(absl::ResourceExhaustedError("the spool is full; none of the output is sent"));
+    GiveUp(NoRoom());
     return true;
   }
-  if (!collected.descriptors.taken()) {
-    auto share = services_.file_descriptors.Take(kFdsPerFile);
-    if (!share.has_value()) {
-      GiveUp(absl::ResourceExhaustedError("open files: none is left; no output is sent"));
-      return true;
-    }
-    collected.descriptors = *std::move(share);
-  }
+  collected.spilled = true;
   return false;
+}
+
+// For the files of what is not written yet. Others give theirs back when their replies are taken.
+bool CommandRun::TakeDescriptors() {
+  for (const LogReader::Chunk& chunk : unwritten_) {
+    FdBudget::Share& descriptors = streams_[chunk.stream].collected.descriptors;
+    if (descriptors.taken()) continue;
+    auto share = services_.file_descriptors.Take(kFdsPerFile);
+    if (!share.has_value()) return false;
+    descriptors = *std::move(share);
+  }
+  return true;
 }
 
 std::string CommandRun::Translate(Stream* stream, const LogReader::Chunk& chunk) {
@@ -185,6 +192,13 @@ absl::Status CommandRun::AppendToFile(Stream* stream, const LogReader::Chunk& ch
 void CommandRun::StartWriting() {
   writing_ = true;
   session_->Proceed();
+  if (!TakeDescriptors()) {
+    retry_.expires_after(kDescriptorRetry);
+    retry_.async_wait([self = shared_from_this()](std::error_code error) {
+      if (!error && self->session_ != nullptr) self->StartWriting();
+    });
+    return;
+  }
   asio::post(services_.disk, [self = shared_from_this()]() mutable {
     absl::Status status = self->WriteToFiles();
     asio::io_context& loop = self->services_.loop;
@@ -196,11 +210,11 @@ void CommandRun::StartWriting() {
 absl::Status CommandRun::WriteToFiles() {
   for (const LogReader::Chunk& chunk : unwritten_) {
     Stream& stream = streams_[chunk.stream];
-    UniqueFd& file = stream.collected.file;
+    DiskFile& file = stream.collected.file;
     if (!file.valid()) {
       auto made = services_.spool->NewFile();
       if (!made.ok()) return made.status();
-      file = *std::move(made);
+      file = DiskFile(services_.disk, *std::move(made));
     }
     if (absl::Status status = AppendToFile(&stream, chunk); !status.ok()) return status;
     if (absl::Status status = services_.spool->CheckDisk(file.get()); !status.ok()) {
@@ -214,7 +228,10 @@ void CommandRun::OnWritten(const absl::Status& status) {
   writing_ = false;
   unwritten_.clear();
   if (session_ == nullptr) return;  // abandoned meanwhile
-  if (!status.ok()) GiveUp(status);
+  if (!status.ok()) {
+    log::Warning("session %s: %s", session_->id(), std::string(status.message()));
+    GiveUp(NoRoom());
+  }
   session_->Release(session_->reader().position());
   Collect();
 }
@@ -236,7 +253,11 @@ void CommandRun::CompleteOutput() {
 }
 
 std::string CommandRun::NoteEnd() const {
-  switch (session_->termination()->cause()) {
+  const Termination& end = *session_->termination();
+  if (end.output_held_open()) {
+    return "nacre: background processes hold the output; what they write from now on is lost\n";
+  }
+  switch (end.cause()) {
     case keeper::v1::END_CAUSE_TIMED_OUT:
       return absl::StrFormat("nacre: the command took longer than %s and was ended\n",
                              absl::FormatDuration(absl::Nanoseconds(options_.timeout_ns)));

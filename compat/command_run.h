@@ -1,5 +1,6 @@
 #pragma once
 
+#include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,7 +55,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
     std::optional<Transcoder> transcoder;
   };
 
-  absl::Status SetUpEncoding(std::string* command);
+  absl::Status SetUpEncoding();
   absl::Status Launch(const Identity& identity, std::string command);
   void OnStarted() override {}
   void OnStartFailed(const absl::Status& status) override;
@@ -64,6 +65,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   bool Keep(const LogReader::Chunk& chunk);
   static std::string Translate(Stream* stream, const LogReader::Chunk& chunk);
   static absl::Status AppendToFile(Stream* stream, const LogReader::Chunk& chunk);
+  bool TakeDescriptors();
   void StartWriting();
   absl::Status WriteToFiles();
   void OnWritten(const absl::Status& status);
@@ -87,6 +89,8 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   Stream streams_[kStreams];
   std::vector<LogReader::Chunk> unwritten_;
   bool writing_ = false;
+  // Until there are descriptors for files, the output stays in the ring, and the command waits.
+  asio::steady_timer retry_;
 };
 
 }  // namespace nacre::compat

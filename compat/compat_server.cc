@@ -4,147 +4,174 @@
 #include <utility>
 
 #include "base/log.h"
-#include "compat/connection.h"
 
 namespace nacre::compat {
 namespace {
 
 // Threads that read and write the spool.
 constexpr size_t kDiskThreads = 2;
+// Descriptors of replies: one in so many, and enough for two files.
+constexpr size_t kFileShare = 2;
+constexpr size_t kLeastFileFds = 4;
+// Lines about connections that were refused.
+constexpr uint64_t kLogBurst = 10;
+constexpr int64_t kLogPeriodNs = 10'000'000'000;
+
+size_t FileFds(size_t descriptors) { return std::max(descriptors / kFileShare, kLeastFileFds); }
 
 }  // namespace
 
-// One listener and its connections.
+// One listener.
 class CompatServer::Port : private AcceptLoop::Receiver {
  public:
-  Port(Services& services, FdBudget& descriptors, Connection::Listener listener,
-       std::function<void()> on_closed)
-      : services_(services),
-        descriptors_(descriptors),
+  Port(CompatServer& server, asio::io_context& loop, Connection::Listener listener, bool serves)
+      : server_(server),
         listener_(std::move(listener)),
-        on_closed_(std::move(on_closed)),
-        accept_loop_(services.loop, *this) {}
+        serves_(serves),
+        accept_loop_(loop, *this) {}
 
   void Listen(UniqueFd socket) {
     accept_loop_.Listen(listener_.options.address, std::move(socket));
   }
+  void Stop() { accept_loop_.Stop(); }
 
-  void Drain() {
-    accept_loop_.Stop();
-    ForEach(&Connection::Drain);
-  }
-  void Close() { ForEach(&Connection::Close); }
-
-  bool empty() const { return connections_.empty(); }
+  const Connection::Listener& listener() const { return listener_; }
+  uint64_t connections = 0;
 
  private:
-  using Connections = std::list<std::shared_ptr<Connection>>;
-
-  // A connection may leave while it is called.
-  void ForEach(void (Connection::*method)()) {
-    for (auto it = connections_.begin(); it != connections_.end();) {
-      const std::shared_ptr<Connection> connection = *it++;
-      ((*connection).*method)();
-    }
-  }
-
-  // Beyond a bound a connection is closed at once: its client sees that, and does not hang.
   void OnConnection(const Address& /*listener*/, UniqueFd socket) override {
-    std::optional<FdBudget::Share> descriptor = MakeRoom();
-    if (!descriptor.has_value()) {
-      log::Warning("%s: a connection is refused: %d are open", listener_.options.ToString(),
-                   connections_.size());
-      return;
-    }
-    const auto place = connections_.insert(connections_.end(), nullptr);
-    const auto connection = std::make_shared<Connection>(
-        services_, listener_, *std::move(descriptor), std::move(socket), [this, place] {
-          connections_.erase(place);
-          on_closed_();
-        });
-    *place = connection;
-    connection->Start();
+    if (serves_) server_.Accept(*this, std::move(socket));
   }
+  void OnShortage() override { server_.MakeWay(nullptr); }
 
-  void OnShortage() override { CloseUntried(); }
-
-  std::optional<FdBudget::Share> MakeRoom() {
-    const auto take = [this]() -> std::optional<FdBudget::Share> {
-      if (connections_.size() >= listener_.options.max_connections) return std::nullopt;
-      return descriptors_.Take(1);
-    };
-    std::optional<FdBudget::Share> share = take();
-    if (!share.has_value() && CloseUntried()) share = take();
-    return share;
-  }
-
-  // The oldest connection that has not sent a whole request makes way.
-  bool CloseUntried() {
-    const auto it = std::find_if(connections_.begin(), connections_.end(),
-                                 [](const auto& connection) { return connection->untried(); });
-    if (it == connections_.end()) return false;
-    const std::shared_ptr<Connection> connection = *it;
-    connection->Close();
-    return true;
-  }
-
-  Services& services_;
-  FdBudget& descriptors_;
+  CompatServer& server_;
   const Connection::Listener listener_;
-  const std::function<void()> on_closed_;
-  Connections connections_;
+  const bool serves_;
   AcceptLoop accept_loop_;
 };
 
-absl::StatusOr<std::unique_ptr<CompatServer>> CompatServer::Create(asio::io_context& loop,
-                                                                   Executor& executor,
-                                                                   size_t descriptors,
-                                                                   std::string spool_dir,
-                                                                   uint64_t spool_bytes) {
-  auto spool = Spool::Open(std::move(spool_dir), spool_bytes);
-  if (!spool.ok()) return spool.status();
-  return std::unique_ptr<CompatServer>(
-      new CompatServer(loop, executor, descriptors, *std::move(spool)));
-}
-
 CompatServer::CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
-                           std::shared_ptr<Spool> spool)
-    : connections_(descriptors - descriptors / 4),
-      files_(descriptors / 4),
+                           const std::string& spool_dir, uint64_t spool_bytes)
+    : connection_fds_(descriptors - std::min(descriptors, FileFds(descriptors))),
+      file_fds_(FileFds(descriptors)),
       disk_(kDiskThreads),
-      services_{loop, executor, files_, std::move(spool), disk_} {}
+      services_{loop, executor, file_fds_, nullptr, disk_},
+      refused_log_(kLogBurst, kLogPeriodNs) {
+  auto spool = Spool::Open(spool_dir, spool_bytes);
+  if (spool.ok()) {
+    services_.spool = *std::move(spool);
+  } else {
+    log::Error("old clients are not served: %s", std::string(spool.status().message()));
+  }
+}
 
 CompatServer::~CompatServer() = default;
 
-absl::Status CompatServer::Listen(const CompatListener& options, UniqueFd socket) {
+void CompatServer::Listen(const CompatListener& options, UniqueFd socket) {
   Connection::Listener listener{.options = options, .secret = {}};
+  bool serves = services_.spool != nullptr;
   if (!options.secret_file.empty()) {
     auto secret = Secret::Load(options.secret_file);
-    if (!secret.ok()) return secret.status();
-    listener.secret = *std::move(secret);
+    if (secret.ok()) {
+      listener.secret = *std::move(secret);
+    } else {
+      log::Error("%s is not served: %s", options.ToString(),
+                 std::string(secret.status().message()));
+      serves = false;
+    }
   }
-  ports_.push_back(std::make_unique<Port>(services_, connections_, std::move(listener),
-                                          [this] { CheckEmpty(); }));
+  ports_.push_back(std::make_unique<Port>(*this, services_.loop, std::move(listener), serves));
   ports_.back()->Listen(std::move(socket));
-  return absl::OkStatus();
 }
 
 void CompatServer::Drain(std::function<void()> on_empty) {
   on_empty_ = std::move(on_empty);
-  for (const auto& port : ports_) port->Drain();
-  CheckEmpty();
+  for (const auto& port : ports_) port->Stop();
+  ForEach(&Connection::Drain);
+  if (connections_.empty() && on_empty_ != nullptr) std::exchange(on_empty_, nullptr)();
 }
 
 void CompatServer::Shutdown() {
-  for (const auto& port : ports_) port->Close();
+  ForEach(&Connection::Close);
   disk_.join();
 }
 
-void CompatServer::CheckEmpty() {
-  if (on_empty_ == nullptr) return;
-  const bool empty =
-      std::all_of(ports_.begin(), ports_.end(), [](const auto& port) { return port->empty(); });
-  if (empty) std::exchange(on_empty_, nullptr)();
+// A connection may leave while it is called.
+void CompatServer::ForEach(void (Connection::*method)()) {
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    const std::shared_ptr<Connection> connection = (it++)->second;
+    ((*connection).*method)();
+  }
+}
+
+// Beyond a bound a connection is closed at once: its client sees that, and does not hang.
+void CompatServer::Accept(Port& port, UniqueFd socket) {
+  std::optional<FdBudget::Share> descriptor = MakeRoom(port);
+  if (!descriptor.has_value()) {
+    if (refused_log_.Admit()) {
+      log::Warning("%s: connections are refused: %d are open, %d of them here (%d lines skipped)",
+                   port.listener().options.ToString(), connections_.size(), port.connections,
+                   refused_log_.skipped());
+    }
+    return;
+  }
+  asio::posix::stream_descriptor stream(services_.loop);
+  std::error_code error;
+  stream.assign(socket.get(), error);
+  if (error) return;
+  (void)socket.release();
+  const uint64_t serial = next_serial_++;
+  Connection::Owner& owner = *this;
+  const auto connection = std::make_shared<Connection>(services_, owner, serial, port.listener(),
+                                                       *std::move(descriptor), std::move(stream));
+  connections_.emplace(serial, connection);
+  ++port.connections;
+  connection->Start();
+}
+
+std::optional<FdBudget::Share> CompatServer::MakeRoom(const Port& port) {
+  if (port.connections >= port.listener().options.max_connections && !MakeWay(&port)) {
+    return std::nullopt;
+  }
+  std::optional<FdBudget::Share> share = connection_fds_.Take(1);
+  if (!share.has_value() && MakeWay(nullptr)) share = connection_fds_.Take(1);
+  return share;
+}
+
+// Closes a connection that can be spared, of this port or of any. False: all have been served.
+bool CompatServer::MakeWay(const Port* port) {
+  using Standing = Connection::Standing;
+  for (const Standing standing : {Standing::kUnproven, Standing::kUntried}) {
+    for (const auto& [serial, entry] : connections_) {
+      if (entry->standing() != standing) continue;
+      if (port != nullptr && &entry->listener() != &port->listener()) continue;
+      const std::shared_ptr<Connection> connection = entry;
+      connection->Close();
+      return true;
+    }
+  }
+  return false;
+}
+
+void CompatServer::OnClosed(const Connection& connection) {
+  for (const auto& port : ports_) {
+    if (&port->listener() == &connection.listener()) --port->connections;
+  }
+  connections_.erase(connection.serial());
+  if (connections_.empty() && on_empty_ != nullptr) std::exchange(on_empty_, nullptr)();
+}
+
+bool CompatServer::FreeRequestMemory(const Connection& for_whom) {
+  for (const auto& [serial, entry] : connections_) {
+    if (!entry->holds_request() || entry.get() == &for_whom) continue;
+    if (refused_log_.Admit()) {
+      log::Warning("unfinished requests hold all the memory they may: the oldest are closed");
+    }
+    const std::shared_ptr<Connection> connection = entry;
+    connection->Close();
+    return true;
+  }
+  return false;
 }
 
 }  // namespace nacre::compat

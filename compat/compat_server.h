@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "base/throttle.h"
 #include "base/unique_fd.h"
+#include "compat/connection.h"
 #include "compat/services.h"
 #include "config/compat_listener.h"
 #include "executor/executor.h"
@@ -19,20 +21,19 @@
 
 namespace nacre::compat {
 
-// The compatibility port: its listeners and their connections. Loop only.
-class CompatServer {
+// The compatibility port: its listeners and their connections. A listener that can't be served (its
+// secret or the spool is gone) closes its connections and says why in the log; it harms no other.
+// Loop only.
+class CompatServer : private Connection::Owner {
  public:
   // `descriptors` bounds those of connections and replies together; `spool_dir` and `spool_bytes`
   // say where, and how much, of the disk replies may take. Borrows loop and executor.
-  static absl::StatusOr<std::unique_ptr<CompatServer>> Create(asio::io_context& loop,
-                                                              Executor& executor,
-                                                              size_t descriptors,
-                                                              std::string spool_dir,
-                                                              uint64_t spool_bytes);
-  ~CompatServer();
+  CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
+               const std::string& spool_dir, uint64_t spool_bytes);
+  ~CompatServer() override;
 
-  // Serves `options` on a listening socket. An error: its secret can't be read.
-  absl::Status Listen(const CompatListener& options, UniqueFd socket);
+  // Serves `options` on a listening socket.
+  void Listen(const CompatListener& options, UniqueFd socket);
   // Accepts no more; `on_empty` is called once the last connection has had its reply.
   void Drain(std::function<void()> on_empty);
   // Closes what is left and waits for the disk threads. Once the loop runs no more; what it then
@@ -42,15 +43,23 @@ class CompatServer {
  private:
   class Port;
 
-  CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
-               std::shared_ptr<Spool> spool);
-  void CheckEmpty();
+  void Accept(Port& port, UniqueFd socket);
+  std::optional<FdBudget::Share> MakeRoom(const Port& port);
+  bool MakeWay(const Port* port);
+  void ForEach(void (Connection::*method)());
+
+  void OnClosed(const Connection& connection) override;
+  bool FreeRequestMemory(const Connection& for_whom) override;
 
   // Apart, so that many connections leave room for a long reply.
-  FdBudget connections_, files_;
+  FdBudget connection_fds_, file_fds_;
   asio::thread_pool disk_;
   Services services_;
   std::list<std::unique_ptr<Port>> ports_;
+  // By serial number: the oldest first.
+  std::map<uint64_t, std::shared_ptr<Connection>> connections_;
+  uint64_t next_serial_ = 1;
+  Throttle refused_log_;
   std::function<void()> on_empty_;
 };
 

@@ -8,11 +8,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <asio/post.hpp>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "compat/challenge.h"
+#include "compat/transcoder.h"
 #include "net/peer.h"
 
 namespace nacre::compat {
@@ -63,19 +63,25 @@ std::chrono::nanoseconds OrForever(int64_t ns) {
 
 }  // namespace
 
-Connection::Connection(Services& services, const Listener& listener, FdBudget::Share descriptor,
-                       UniqueFd socket, std::function<void()> on_closed)
+Connection::Connection(Services& services, Owner& owner, uint64_t serial, const Listener& listener,
+                       FdBudget::Share descriptor, asio::posix::stream_descriptor socket)
     : services_(services),
+      owner_(owner),
+      serial_(serial),
       listener_(listener),
       options_(listener.options),
       dialect_(DialectOf(options_)),
       descriptor_(std::move(descriptor)),
-      socket_(services.loop, socket.release()),
-      on_closed_(std::move(on_closed)),
+      socket_(std::move(socket)),
       identity_(Identity::Anonymous(PeerHost(socket_.native_handle()), DialectName(options_))),
       decoder_(dialect_.NewDecoder(options_)),
       timer_(services.loop) {
   SetOptions(socket_.native_handle());
+}
+
+Connection::Standing Connection::standing() const {
+  if (state_ == State::kProving) return Standing::kUnproven;
+  return untried_ && challenge_.empty() ? Standing::kUntried : Standing::kServed;
 }
 
 void Connection::Start() {
@@ -104,7 +110,7 @@ void Connection::Close() {
   std::error_code ignored;
   socket_.close(ignored);
   descriptor_ = FdBudget::Share();  // at once: what was cancelled still holds this object
-  on_closed_();
+  owner_.OnClosed(*this);
 }
 
 // Also what is out of band ends the connection: no old client sends that.
@@ -129,9 +135,10 @@ void Connection::AwaitReadable(std::function<void()> then) {
   socket_.async_wait(asio::posix::stream_descriptor::wait_read,
                      [self = shared_from_this()](std::error_code error) {
                        const auto on_readable = std::exchange(self->on_readable_, nullptr);
-                       const bool busy =
-                           self->state_ == State::kRunning || self->state_ == State::kSending;
-                       if (!error && !busy) on_readable();
+                       const bool wanted = self->state_ == State::kProving ||
+                                           self->state_ == State::kReading ||
+                                           self->state_ == State::kParting;
+                       if (!error && wanted) on_readable();
                      });
 }
 
@@ -268,20 +275,30 @@ void Connection::Consume(size_t bytes) {
   buffer_.erase(0, bytes);
   if (buffer_.empty()) buffer_.shrink_to_fit();  // many idle connections cost little
   TakeMemory();
-  untried_ = false;
 }
 
 // Enters what the buffer takes of what all requests may. False: that is too much.
 bool Connection::TakeMemory() {
-  services_.request_bytes_left += buffer_taken_;
-  buffer_taken_ = std::min(buffer_.size(), services_.request_bytes_left);
+  services_.request_bytes_left += std::exchange(buffer_taken_, 0);
+  while (buffer_.size() > services_.request_bytes_left) {
+    if (!owner_.FreeRequestMemory(*this)) return false;
+  }
+  buffer_taken_ = buffer_.size();
   services_.request_bytes_left -= buffer_taken_;
-  return buffer_taken_ == buffer_.size();
+  return true;
 }
 
 // --- a command ----------------------------------------------------------------------------------
 
 void Connection::Execute(std::string command) {
+  if (options_.encoding == CompatListener::Encoding::kGbk) {
+    auto decoded = DecodeGbk(command);
+    if (!decoded.ok()) {
+      SendText(absl::StrFormat("nacre: %s\n", std::string(decoded.status().message())));
+      return;
+    }
+    command = *std::move(decoded);
+  }
   if (!options_.quit.empty() && command == options_.quit) {
     Part();
     return;
@@ -289,6 +306,12 @@ void Connection::Execute(std::string command) {
   timer_.cancel();
   if (command.empty()) {
     SendText("");
+    return;
+  }
+  untried_ = false;
+  if (command.find('\0') != std::string::npos) {
+    services_.executor.AuditRefusal(identity_, "the command holds a NUL byte");
+    SendText("nacre: the command holds a NUL byte\n");
     return;
   }
   state_ = State::kRunning;
@@ -347,9 +370,16 @@ void Connection::ArmWriteTimeout() {
     if (UnsentBytes(socket_.native_handle()) < queued) {
       ArmWriteTimeout();
     } else {
-      Close();
+      Reset();
     }
   });
+}
+
+// Closes without waiting for the client to take what the kernel still holds for it.
+void Connection::Reset() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  Close();
 }
 
 void Connection::OnSent(bool ok) {

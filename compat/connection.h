@@ -40,17 +40,33 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<Secret> secret;
   };
 
-  // `on_closed` is called once, when it may be forgotten. Services and listener outlive it.
-  Connection(Services& services, const Listener& listener, FdBudget::Share descriptor,
-             UniqueFd socket, std::function<void()> on_closed);
+  // Whoever holds it.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // It may be forgotten. Called once.
+    virtual void OnClosed(const Connection& connection) = 0;
+    // Requests hold all the memory that they may: closes another connection that waits for the rest
+    // of one. False: there is none.
+    virtual bool FreeRequestMemory(const Connection& for_whom) = 0;
+  };
+
+  // `serial` tells connections apart and counts up. Services, listener and owner outlive it.
+  Connection(Services& services, Owner& owner, uint64_t serial, const Listener& listener,
+             FdBudget::Share descriptor, asio::posix::stream_descriptor socket);
 
   void Start();
   // Ends after the reply that is under way; at once when there is none.
   void Drain();
   // Ends at once, with its command.
   void Close();
-  // Whether no whole request has come yet.
-  bool untried() const { return untried_; }
+  uint64_t serial() const { return serial_; }
+  const Listener& listener() const { return listener_; }
+  // Which connection makes way when there are too many: the least one, of equal ones the oldest.
+  enum class Standing { kUnproven, kUntried, kServed };
+  Standing standing() const;
+  // Whether it waits for the rest of a request.
+  bool holds_request() const { return state_ == State::kReading && !buffer_.empty(); }
 
  private:
   enum class State { kProving, kReading, kRunning, kSending, kParting, kClosed };
@@ -77,17 +93,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SendReply(uint64_t bytes, Reply reply);
   void OnSent(bool ok);
   void ArmWriteTimeout();
+  void Reset();
   void Refuse(const Decoded& refused);
   void Part();
   void DropBytes();
 
   Services& services_;
+  Owner& owner_;
+  const uint64_t serial_;
   const Listener& listener_;
   const CompatListener& options_;
   const Dialect& dialect_;
   FdBudget::Share descriptor_;
   asio::posix::stream_descriptor socket_;
-  std::function<void()> on_closed_;
 
   Identity identity_;
   std::string challenge_;
@@ -95,11 +113,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<RequestDecoder> decoder_;
   // What has come and is not consumed.
   std::string buffer_;
-  size_t buffer_taken_ = 0;  // of Services::request_bytes_left
-  bool ended_ = false;       // their FIN has come
-  bool leaving_ = false;     // ends after the reply under way
-  bool parting_ = false;     // the reply under way refuses what came
-  bool untried_ = true;
+  size_t buffer_taken_ = 0;            // of Services::request_bytes_left
+  bool ended_ = false;                 // their FIN has come
+  bool leaving_ = false;               // ends after the reply under way
+  bool parting_ = false;               // the reply under way refuses what came
+  bool untried_ = true;                // no command has come yet
   std::function<void()> on_readable_;  // set while something waits
   asio::steady_timer timer_;
   // Until when the next request is to be whole.

@@ -24,8 +24,10 @@ bool IsControl(char byte) {
 
 // Whether the first line is `METHOD TARGET HTTP/…`: a browser that was tricked into posting here.
 bool IsHttpRequest(std::string_view text) {
-  const std::string line(WithoutLineEnd(text.substr(0, text.find('\n'))));
-  const std::vector<std::string> words = absl::StrSplit(line, ' ');
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  const std::string line(text.substr(0, text.find_first_of("\r\n")));
+  const std::vector<std::string> words =
+      absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
   return words.size() == 3 && words[2].starts_with("HTTP/");
 }
 

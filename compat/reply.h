@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/unique_fd.h"
+#include "compat/disk_file.h"
 #include "compat/spool.h"
 #include "net/fd_budget.h"
 
@@ -16,8 +16,9 @@ namespace nacre::compat {
 // we have to say.
 struct Collected {
   std::string memory;
-  UniqueFd file;
+  DiskFile file;
   uint64_t file_bytes = 0;
+  bool spilled = false;         // what comes now belongs into the file
   FdBudget::Share descriptors;  // for the file
   std::string tail;
 
@@ -28,7 +29,7 @@ struct Collected {
 struct Reply {
   struct Piece {
     std::string bytes;
-    UniqueFd file;
+    DiskFile file;
     uint64_t file_bytes = 0;
     FdBudget::Share descriptors;
   };

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -39,29 +39,24 @@ void Spool::Lease::Clear() {
   spool_->disk_left_ += std::exchange(disk_, 0);
 }
 
-absl::StatusOr<std::shared_ptr<Spool>> Spool::Open(std::string directory, uint64_t disk_bytes) {
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::ErrnoToStatus(errno, directory);
-  }
-  return std::shared_ptr<Spool>(new Spool(std::move(directory), kMemory, disk_bytes));
+absl::StatusOr<std::shared_ptr<Spool>> Spool::Open(const std::string& directory,
+                                                   uint64_t disk_bytes) {
+  UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return absl::ErrnoToStatus(errno, directory);
+  return std::shared_ptr<Spool>(new Spool(std::move(fd), kMemory, disk_bytes));
 }
 
 absl::StatusOr<UniqueFd> Spool::NewFile() const {
-  UniqueFd file(open(directory_.c_str(), O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.valid() && (errno == EOPNOTSUPP || errno == EISDIR)) {
-    std::string path = directory_ + "/reply.XXXXXX";
-    file.reset(mkostemp(path.data(), O_CLOEXEC));
-    if (file.valid()) unlink(path.c_str());
-  }
-  if (!file.valid()) return absl::ErrnoToStatus(errno, directory_);
+  UniqueFd file(openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid()) return absl::ErrnoToStatus(errno, "spool");
   return file;
 }
 
 absl::Status Spool::CheckDisk(int file) const {
   struct statvfs disk;
-  if (fstatvfs(file, &disk) != 0) return absl::ErrnoToStatus(errno, directory_);
+  if (fstatvfs(file, &disk) != 0) return absl::ErrnoToStatus(errno, "spool");
   if (disk.f_bavail > disk.f_blocks / kReserve) return absl::OkStatus();
-  return absl::ResourceExhaustedError("the disk of the spool is nearly full");
+  return absl::ResourceExhaustedError("spool: the disk is nearly full");
 }
 
 }  // namespace nacre::compat

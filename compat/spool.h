@@ -32,8 +32,9 @@ class Spool : public std::enable_shared_from_this<Spool> {
     uint64_t memory_ = 0, disk_ = 0;
   };
 
-  // Files go into `directory`, made with mode 0700 if missing, and take `disk_bytes` together.
-  static absl::StatusOr<std::shared_ptr<Spool>> Open(std::string directory, uint64_t disk_bytes);
+  // Files go into `directory`, which exists, and take `disk_bytes` together.
+  static absl::StatusOr<std::shared_ptr<Spool>> Open(const std::string& directory,
+                                                     uint64_t disk_bytes);
 
   Lease NewLease() { return Lease(shared_from_this()); }
 
@@ -44,10 +45,10 @@ class Spool : public std::enable_shared_from_this<Spool> {
   absl::Status CheckDisk(int file) const;
 
  private:
-  Spool(std::string directory, uint64_t memory_bytes, uint64_t disk_bytes)
+  Spool(UniqueFd directory, uint64_t memory_bytes, uint64_t disk_bytes)
       : directory_(std::move(directory)), memory_left_(memory_bytes), disk_left_(disk_bytes) {}
 
-  const std::string directory_;
+  const UniqueFd directory_;
   uint64_t memory_left_;
   uint64_t disk_left_;
 };

@@ -50,4 +50,14 @@ void Transcoder::Finish(std::string* out) {
   waiting_.clear();
 }
 
+absl::StatusOr<std::string> DecodeGbk(std::string_view text) {
+  auto decoder = Transcoder::Create("GBK", "UTF-8");
+  if (!decoder.ok()) return decoder.status();
+  std::string decoded;
+  decoder->Append(text, &decoded);
+  decoder->Finish(&decoded);
+  if (decoder->replaced() > 0) return absl::InvalidArgumentError("the command is not GBK");
+  return decoded;
+}
+
 }  // namespace nacre::compat

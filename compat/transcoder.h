@@ -17,14 +17,13 @@ class Transcoder {
   // Encodings by iconv's names. UNIMPLEMENTED: this system does not know one of them.
   static absl::StatusOr<Transcoder> Create(const char* from, const char* to);
 
-  // Appends what `piece` becomes to `out`, never more bytes than came. A character that its end
-  // cuts in two waits for the next piece. What is no character, or none of the other encoding,
-  // becomes
-  // '?'.
+  // Appends what `piece` becomes to `out`; into GBK never more bytes than came. A character that
+  // its end cuts in two waits for the next piece. What is no character, or none of the other
+  // encoding, becomes a question mark.
   void Append(std::string_view piece, std::string* out);
-  // No piece follows: what still waits becomes '?'.
+  // No piece follows: what still waits becomes question marks.
   void Finish(std::string* out);
-  // How often something became '?'.
+  // How many question marks that were.
   uint64_t replaced() const { return replaced_; }
 
  private:
@@ -38,5 +37,8 @@ class Transcoder {
   std::string waiting_;
   uint64_t replaced_ = 0;
 };
+
+// A whole text of GBK in UTF-8. INVALID_ARGUMENT: it is no GBK.
+absl::StatusOr<std::string> DecodeGbk(std::string_view text);
 
 }  // namespace nacre::compat

@@ -21,6 +21,8 @@ using Encoding = CompatListener::Encoding;
 // The longest string that a command line takes (Linux's MAX_ARG_STRLEN), without its NUL.
 constexpr uint64_t kMaxCommand = 128 * 1024 - 1;
 
+constexpr int64_t kLeastDurationNs = 1'000'000;
+
 const std::vector<std::string> kDialects = {"framed"};
 const std::vector<std::string> kLaterDialects = {"raw",      "header",   "ascii-length",
                                                  "udp-exec", "udp-chat", "udp-upper",
@@ -40,8 +42,12 @@ struct Key {
 
 absl::Status SetDuration(int64_t* field, std::string_view value) {
   auto parsed = ParseDurationNs(value);
-  if (parsed.ok()) *field = *parsed;
-  return parsed.status();
+  if (!parsed.ok()) return parsed.status();
+  if (*parsed > 0 && *parsed < kLeastDurationNs) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s is less than 1ms", value));
+  }
+  *field = *parsed;
+  return absl::OkStatus();
 }
 
 absl::Status SetNumber(uint64_t* field, std::string_view value, uint64_t least, uint64_t most) {

@@ -26,15 +26,20 @@ absl::StatusOr<Secret> Secret::Load(const std::string& path) {
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrFormat("%s is no regular file", path));
   }
+  if (info.st_uid != geteuid() && info.st_uid != 0) {
+    return absl::PermissionDeniedError(
+        absl::StrFormat("%s belongs to another user (%d)", path, info.st_uid));
+  }
   if ((info.st_mode & 077) != 0) {
     return absl::PermissionDeniedError(
         absl::StrFormat("%s can be read by others than its owner; chmod 600 it", path));
   }
-  std::string bytes(kMost + 2, '\0');
+  std::string bytes(kMost + 3, '\0');
   const ssize_t size = read(file.get(), bytes.data(), bytes.size());
   if (size < 0) return absl::ErrnoToStatus(errno, path);
   bytes.resize(static_cast<size_t>(size));
   if (bytes.ends_with('\n')) bytes.pop_back();
+  if (bytes.ends_with('\r')) bytes.pop_back();
   if (bytes.size() < kLeast || bytes.size() > kMost) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s does not hold %d to %d bytes", path, kLeast, kMost));

@@ -11,8 +11,8 @@ struct Secret {
   std::string name;  // of its file, without directory and extension
   std::string bytes;
 
-  // Reads it from a file, without one line end. Errors: it can't be read, others than its owner can
-  // read it, it holds less than 16 or more than 4096 bytes.
+  // Reads it from a file, without one line end. Errors: it can't be read; it belongs neither to us
+  // nor to root, or others can read it; it holds less than 16 or more than 4096 bytes.
   static absl::StatusOr<Secret> Load(const std::string& path);
 };
 

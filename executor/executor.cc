@@ -43,12 +43,17 @@ uint64_t SessionOf(const keeper::v1::KeeperEvent& event) {
   }
 }
 
+// Refusals cost a caller nothing, so the audit takes a few of them: ten a second.
+constexpr uint64_t kRefusalBurst = 200;
+constexpr int64_t kRefusalPeriodNs = 100'000'000;
+
 }  // namespace
 
 Executor::Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& policy)
     : loop_(loop),
       keeper_(keeper),
       policy_(policy),
+      refusals_(kRefusalBurst, kRefusalPeriodNs),
       next_number_(keeper.welcome().next_session()) {}
 
 absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identity,
@@ -75,7 +80,10 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identit
 }
 
 void Executor::AuditRefusal(const Identity& identity, const std::string& why) {
-  SendAudit(audit::RefusedLine(identity, why));
+  if (!refusals_.Admit()) return;
+  const uint64_t others = refusals_.skipped();
+  SendAudit(audit::RefusedLine(
+      identity, others == 0 ? why : absl::StrFormat("%s (and %d others before)", why, others)));
 }
 
 void Executor::SendAudit(std::string line) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "absl/status/statusor.h"
+#include "base/throttle.h"
 #include "executor/command_spec.h"
 #include "executor/identity.h"
 #include "executor/keeper_link.h"
@@ -32,7 +33,8 @@ class Executor {
   absl::StatusOr<std::shared_ptr<Session>> Start(const Identity& identity, const CommandSpec& spec,
                                                  SessionDriver* driver);
 
-  // Writes into the audit that a front end refused what was to be a request.
+  // Writes into the audit that a front end refused what was to be a request. Some a second: of
+  // more, the next line says how many there were.
   void AuditRefusal(const Identity& identity, const std::string& why);
 
   // An event of the keeper.
@@ -51,6 +53,7 @@ class Executor {
   asio::io_context& loop_;
   KeeperLink& keeper_;
   const Policy& policy_;
+  Throttle refusals_;
   uint64_t next_number_;
   std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
   bool draining_ = false;

@@ -101,6 +101,9 @@ absl::Status Keeper::Open() {
   auto lock = LockDirectory(options_.state_dir);
   if (!lock.ok()) return lock.status();
   lock_ = *std::move(lock);
+  if (!options_.spool_dir.empty()) {
+    if (absl::Status status = MakeDirectory(options_.spool_dir); !status.ok()) return status;
+  }
   auto audit = AuditLog::Open(options_.state_dir + "/audit.jsonl");
   if (!audit.ok()) return audit.status();
   audit_ = *std::move(audit);

@@ -34,6 +34,8 @@ struct ListenOption {
 struct KeeperOptions {
   std::vector<ListenOption> listen;
   std::string state_dir;
+  // Directory that a front keeps files in, inside state_dir; empty: none.
+  std::string spool_dir;
   // Path of nacre-front.
   std::string front;
   // Passed on to the front.

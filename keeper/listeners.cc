@@ -131,4 +131,13 @@ absl::StatusOr<UniqueFd> LockDirectory(const std::string& directory) {
   return lock;
 }
 
+absl::Status MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
+  if (errno != EEXIST) return absl::ErrnoToStatus(errno, path);
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) return absl::ErrnoToStatus(errno, path);
+  if (S_ISDIR(info.st_mode)) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrFormat("%s exists and is no directory", path));
+}
+
 }  // namespace nacre::keeper

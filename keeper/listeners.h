@@ -39,4 +39,7 @@ class Listener {
 // ALREADY_EXISTS: another daemon holds it.
 absl::StatusOr<UniqueFd> LockDirectory(const std::string& directory);
 
+// Makes a private directory (0700), unless it is there. An error also for what is no directory.
+absl::Status MakeDirectory(const std::string& path);
+
 }  // namespace nacre::keeper

@@ -28,6 +28,9 @@ Examples:
 
 Signals: SIGTERM and SIGINT drain (twice: end all sessions now), SIGHUP looks user names up again.)";
 
+// They go to a front in one message.
+constexpr size_t kMaxListeners = 64;
+
 std::string FromEnvironment(const char* name) {
   const char* value = getenv(name);
   return value != nullptr ? value : "";
@@ -158,15 +161,20 @@ int Main(int argc, char** argv) {
   options.drain_timeout_ns = *drain;
   options.listen = *std::move(addresses);
   options.listen.insert(options.listen.end(), compat_addresses->begin(), compat_addresses->end());
+  if (options.listen.size() > kMaxListeners) {
+    absl::FPrintF(stderr, "nacred: %d addresses: at most %d are served\n", options.listen.size(),
+                  kMaxListeners);
+    return 2;
+  }
   options.front_arguments = {"--log-level", log_level};
   for (const std::string& text : compat) {
     options.front_arguments.insert(options.front_arguments.end(), {"--compat", text});
   }
   if (!compat.empty()) {
-    const std::string directory = std::filesystem::absolute(options.state_dir) / "spool";
+    options.spool_dir = std::filesystem::absolute(options.state_dir) / "spool";
     options.front_arguments.insert(
         options.front_arguments.end(),
-        {"--spool-dir", directory, "--spool-limit", std::to_string(*spool)});
+        {"--spool-dir", options.spool_dir, "--spool-limit", std::to_string(*spool)});
   }
   auto keeper = Keeper::Create(std::move(options));
   const absl::Status status = keeper.ok() ? (*keeper)->Run() : keeper.status();

@@ -464,6 +464,7 @@ void Session::MarkNews(bool* flag) {
 
 void Session::TakeNews(v1::KeeperMessage* message) {
   if (std::exchange(news_spawned_, false)) {
+    spawned_deadline_ = 0;
     v1::Spawned* spawned = message->add_events()->mutable_spawned();
     spawned->set_session(number_);
     spawned->set_slot(slot_);

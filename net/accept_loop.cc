@@ -24,43 +24,48 @@ AcceptLoop::AcceptLoop(asio::io_context& loop, Receiver& receiver)
     : loop_(loop), receiver_(receiver), reserve_(OpenReserve()) {}
 
 void AcceptLoop::Listen(const Address& address, UniqueFd socket) {
-  listeners_.push_back(Listener{address, asio::posix::stream_descriptor(loop_, socket.release()),
-                                asio::steady_timer(loop_)});
+  listeners_.push_back(std::make_shared<Listener>(
+      Listener{address, asio::posix::stream_descriptor(loop_, socket.release()),
+               asio::steady_timer(loop_)}));
   AwaitConnection(listeners_.back());
 }
 
-void AcceptLoop::AwaitConnection(Listener& listener) {
-  listener.socket.async_wait(asio::posix::stream_descriptor::wait_read,
-                             [this, &listener](std::error_code error) {
-                               if (!error) AcceptAll(listener);
-                             });
+void AcceptLoop::AwaitConnection(const Handle& listener) {
+  listener->socket.async_wait(
+      asio::posix::stream_descriptor::wait_read,
+      [this, weak = std::weak_ptr<Listener>(listener)](std::error_code error) {
+        const Handle handle = weak.lock();
+        if (!error && handle != nullptr) AcceptAll(handle);
+      });
 }
 
-void AcceptLoop::AcceptAll(Listener& listener) {
+void AcceptLoop::AcceptAll(const Handle& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     UniqueFd socket(
-        accept4(listener.socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        accept4(listener->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.valid()) {
       if (errno == EAGAIN) break;
       if (errno == ECONNABORTED || errno == EINTR) continue;
       OnFailure(listener, errno);
       return;
     }
-    receiver_.OnConnection(listener.address, std::move(socket));
+    receiver_.OnConnection(listener->address, std::move(socket));
   }
   AwaitConnection(listener);
 }
 
-void AcceptLoop::OnFailure(Listener& listener, int error) {
-  log::Warning("%s: accept: %s", listener.address.ToString(), strerror(error));
+void AcceptLoop::OnFailure(const Handle& listener, int error) {
+  log::Warning("%s: accept: %s", listener->address.ToString(), strerror(error));
   receiver_.OnShortage();
   reserve_.reset();
-  UniqueFd(accept4(listener.socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+  UniqueFd(accept4(listener->socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
   reserve_.reset(OpenReserve());
-  listener.retry.expires_after(kRetry);
-  listener.retry.async_wait([this, &listener](std::error_code wait_error) {
-    if (!wait_error) AcceptAll(listener);
-  });
+  listener->retry.expires_after(kRetry);
+  listener->retry.async_wait(
+      [this, weak = std::weak_ptr<Listener>(listener)](std::error_code wait_error) {
+        const Handle handle = weak.lock();
+        if (!wait_error && handle != nullptr) AcceptAll(handle);
+      });
 }
 
 }  // namespace nacre

@@ -3,7 +3,8 @@
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
-#include <list>
+#include <memory>
+#include <vector>
 
 #include "base/address.h"
 #include "base/unique_fd.h"
@@ -39,15 +40,18 @@ class AcceptLoop {
     asio::steady_timer retry;
   };
 
-  void AwaitConnection(Listener& listener);
-  void AcceptAll(Listener& listener);
-  void OnFailure(Listener& listener, int error);
+  using Handle = std::shared_ptr<Listener>;
+
+  void AwaitConnection(const Handle& listener);
+  void AcceptAll(const Handle& listener);
+  void OnFailure(const Handle& listener, int error);
 
   asio::io_context& loop_;
   Receiver& receiver_;
   // Given up to accept, and refuse, one connection when no descriptor is left.
   UniqueFd reserve_;
-  std::list<Listener> listeners_;
+  // Others hold them weakly: a call may already be on its way when they stop.
+  std::vector<std::shared_ptr<Listener>> listeners_;
 };
 
 }  // namespace nacre

@@ -18,6 +18,9 @@ constexpr auto kFirstByteTimeout = std::chrono::seconds(5);
 // A connection costs its descriptor and our copy of it.
 constexpr size_t kFdsPerConnection = 2;
 constexpr size_t kMaxConnections = 10'000;
+// Lines about connections that were refused.
+constexpr uint64_t kLogBurst = 10;
+constexpr int64_t kLogPeriodNs = 10'000'000'000;
 
 }  // namespace
 
@@ -26,6 +29,7 @@ Acceptor::Acceptor(asio::io_context& loop, FdBudget& budget, uint32_t owner_uid,
       owner_uid_(owner_uid),
       receiver_(std::move(receiver)),
       budget_(budget),
+      refused_log_(kLogBurst, kLogPeriodNs),
       accept_loop_(loop, *this) {}
 
 Acceptor::~Acceptor() = default;
@@ -66,17 +70,18 @@ std::optional<FdBudget::Share> Acceptor::MakeRoom() {
     waiting_.pop_front();
     share = take();
   }
-  if (!share.has_value()) {
-    log::Warning("a connection is refused: %d are open", waiting_.size() + admitted_.size());
+  if (!share.has_value() && refused_log_.Admit()) {
+    log::Warning("connections are refused: %d are open (%d lines skipped)",
+                 waiting_.size() + admitted_.size(), refused_log_.skipped());
   }
   return share;
 }
 
-std::optional<Identity> Acceptor::Identify(const Address& listener, int socket) const {
+std::optional<Identity> Acceptor::Identify(const Address& listener, int socket) {
   if (listener.kind == Address::Kind::kUnix) {
     const auto uid = PeerUid(socket);
     if (uid.has_value() && (*uid == owner_uid_ || *uid == 0)) return Identity::Local(*uid);
-    log::Warning("refused a connection of uid %d", uid.value_or(-1));
+    if (refused_log_.Admit()) log::Warning("refused a connection of uid %d", uid.value_or(-1));
     return std::nullopt;
   }
   const int on = 1;

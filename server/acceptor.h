@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/address.h"
+#include "base/throttle.h"
 #include "base/unique_fd.h"
 #include "executor/identity.h"
 #include "net/accept_loop.h"
@@ -46,7 +47,7 @@ class Acceptor : private AcceptLoop::Receiver {
   void OnConnection(const Address& listener, UniqueFd socket) override;
   void OnShortage() override;
   std::optional<FdBudget::Share> MakeRoom();
-  std::optional<Identity> Identify(const Address& listener, int socket) const;
+  std::optional<Identity> Identify(const Address& listener, int socket);
   void AwaitFirstByte(Connections::iterator connection);
   void Admit(Connections::iterator connection);
 
@@ -54,6 +55,7 @@ class Acceptor : private AcceptLoop::Receiver {
   const uint32_t owner_uid_;
   const Receiver receiver_;
   FdBudget& budget_;
+  Throttle refused_log_;
   AcceptLoop accept_loop_;
   // Oldest first: waiting for their first byte, and admitted.
   Connections waiting_, admitted_;

@@ -84,10 +84,9 @@ class Front {
   // Serves the keeper's sockets: "compat-N" is the N-th of options_.compat, the others are gRPC's.
   absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
     if (!options_.compat.empty()) {
-      auto compat = compat::CompatServer::Create(loop_, executor_, FdBudget::OfThisProcess() / 2,
+      compat_ =
+          std::make_unique<compat::CompatServer>(loop_, executor_, FdBudget::OfThisProcess() / 2,
                                                  options_.spool_dir, options_.spool_limit);
-      if (!compat.ok()) return compat.status();
-      compat_ = *std::move(compat);
     }
     size_t next_compat = 0;
     for (size_t i = 0; i < sockets.size(); ++i) {
@@ -104,9 +103,7 @@ class Front {
       auto compat = CompatListener::Parse(options_.compat[next_compat++]);
       if (!compat.ok()) return compat.status();
       compat->address = *std::move(address);
-      if (absl::Status status = compat_->Listen(*compat, std::move(sockets[i])); !status.ok()) {
-        return status;
-      }
+      compat_->Listen(*compat, std::move(sockets[i]));
     }
     return absl::OkStatus();
   }

@@ -11,13 +11,13 @@ import sys
 
 
 def receive(connection, size):
-    data = b""
+    data = bytearray()
     while len(data) < size:
-        piece = connection.recv(size - len(data))
+        piece = connection.recv(min(size - len(data), 65536))
         if not piece:
             sys.exit("framed.py: the server closed the connection")
         data += piece
-    return data
+    return bytes(data)
 
 
 def main(arguments):

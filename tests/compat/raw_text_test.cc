@@ -53,11 +53,11 @@ TEST(RawTextTest, ControlCharactersAreRefusedAndOtherBytesPass) {
 
 TEST(RawTextTest, AnHttpRequestIsToldByItsFirstLine) {
   for (const char* text : {"GET / HTTP/1.1", "GET / HTTP/1.1\r\n", "get /x HTTP/1.0\nls",
-                           "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+                           "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "\r\nGET / HTTP/1.1",
+                           "GET  / HTTP/1.1", "GET\t/ HTTP/1.1"}) {
     EXPECT_EQ(DecodeRawText(text, kMax, Arrival::kOpen).kind, Kind::kForeign) << text;
   }
-  for (const char* text :
-       {"echo GET / HTTP/1.1", "ls\nGET / HTTP/1.1", "GET /", "GET  / HTTP/1.1"}) {
+  for (const char* text : {"echo GET / HTTP/1.1", "ls\nGET / HTTP/1.1", "GET /", "\r\n"}) {
     EXPECT_EQ(DecodeRawText(text, kMax, Arrival::kOpen).kind, Kind::kCommand) << text;
   }
 }

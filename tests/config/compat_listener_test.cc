@@ -75,6 +75,7 @@ TEST(CompatListenerTest, ARefusalQuotesWhatWasAskedFor) {
                            "framed=127.0.0.1:1,order",
                            "framed=127.0.0.1:1,order=",
                            "framed=127.0.0.1:1,timeout=5",
+                           "framed=127.0.0.1:1,timeout=500us",
                            "framed=127.0.0.1:1,timeout=-1s",
                            "framed=127.0.0.1:1,timeout=1s,timeout=2s",
                            "framed=127.0.0.1:1,max_request=0",

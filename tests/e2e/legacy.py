@@ -197,7 +197,7 @@ class LegacyNode(Node):
     def spool_files(self):
         """Files of replies that the front holds open."""
         front = self.front_pid()
-        spool = str(self.state / "spool")
+        spool = str(self.state / "spool") + "/"
         return [path for path in descriptors(front).values() if path.startswith(spool)] if front else []
 
     def assert_settled(self):

@@ -316,7 +316,9 @@ class Node:
         return _read(self.log_path)[self._log_start:].decode(errors="replace")
 
     def audit(self):
-        return [json.loads(line) for line in (self.state / "audit.jsonl").read_text().splitlines()]
+        # What stands behind the last newline is being written.
+        lines = (self.state / "audit.jsonl").read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
 
     # callers
 

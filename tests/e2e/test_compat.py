@@ -4,8 +4,10 @@ import contextlib
 import hashlib
 import hmac
 import os
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -227,11 +229,12 @@ class Leaving(LegacyTest):
         for line in ("sleep 1000 & echo done; echo $!", "echo done; setsid sleep 1000 & echo $!"):
             with self.subTest(line=line):
                 client = self.client()
-                done, child = client.ask(line).split()
+                done, child, note = client.ask(line).splitlines()
                 # It is nobody's business how long it lives on.
                 self.addCleanup(wait_for, lambda child=child: not alive(int(child)), "the child is gone")
                 self.addCleanup(self.end, int(child))
                 self.assertEqual(done, b"done")
+                self.assertIn(b"background processes hold the output", note)
                 self.assertEqual(client.ask("echo next"), b"next\n")
 
     @staticmethod
@@ -456,7 +459,7 @@ class Secrets(unittest.TestCase):
                             lambda client: client.send(frame("echo in; echo more")),
                             lambda client: client.send(b"x" * 15),  # too little, then the end
                             lambda client: None):
-                with node.client("secret") as client:
+                with node.client("secret") as client, contextlib.suppress(ConnectionError):
                     attempt(client)
                     client.half_close()
                     self.assertEqual(len(client.rest()) % 32, 0)  # the challenge, or what is left of it
@@ -658,7 +661,139 @@ class Ending(unittest.TestCase):
         self.node.assert_settled()
 
 
+class Harm(unittest.TestCase):
+    """What goes wrong with the port, or comes from it, stays with the port."""
+
+    def test_a_secret_that_is_gone_closes_its_port_and_leaves_the_others_alone(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "ops.key")
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(b"correct horse battery staple")
+            with LegacyNode({"plain": "", "secret": f"secret_file={path}"}) as node:
+                node.warm_up(calls=4)
+                os.unlink(path)
+                front = node.front_pid()
+                os.kill(front, signal.SIGKILL)
+                wait_for(lambda: node.front_pid() not in (None, front), "another front")
+                self.assertEqual(node.exec("echo", "grpc").stdout, b"grpc\n")
+                self.assertEqual(node.ask("echo plain"), b"plain\n")
+                with node.client("secret") as client, contextlib.suppress(ConnectionError):
+                    self.assertEqual(client.rest(), b"")
+                self.assertIn("is not served", node.log())
+
+    def test_a_spool_that_is_no_directory_stops_the_daemon_at_its_start(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(os.path.join(directory, "state"), 0o700)
+            for make in (lambda path: open(path, "w").close(), lambda path: os.symlink("/tmp", path)):
+                path = os.path.join(directory, "state", "spool")
+                make(path)
+                node = LegacyNode(directory=directory).launch()
+                self.addCleanup(node.clean)
+                self.assertEqual(node.wait(), 1)
+                self.assertIn("is no directory", node.log())
+                os.unlink(path)
+
+    def test_a_spool_that_goes_while_the_daemon_runs_costs_long_replies_only(self):
+        with LegacyNode() as node:
+            node.warm_up(calls=4)
+            os.rmdir(node.state / "spool")
+            self.assertEqual(node.ask("head -c 300000 /dev/zero"),
+                             b"nacre: the spool is full; none of the output is sent\n")
+            self.assertEqual(node.ask("echo short"), b"short\n")
+            self.assertEqual(node.exec("echo", "grpc").stdout, b"grpc\n")
+            os.mkdir(node.state / "spool")
+
+    def test_nobody_who_reads_the_log_can_stop_it(self):
+        with LegacyNode({"plain": "max_connections=2"}) as node:
+            node.warm_up(calls=4)
+            front = node.front_pid()
+            with contextlib.ExitStack() as held:
+                clients = [held.enter_context(node.client()) for _ in range(2)]
+                for client in clients:
+                    self.assertEqual(client.ask("echo in"), b"in\n")
+                for _ in range(2_000):
+                    with contextlib.suppress(ConnectionError):
+                        node.client().close()
+                self.assertEqual(clients[0].ask("echo still"), b"still\n")
+            self.assertEqual(node.front_pid(), front)
+            self.assertLess(node.log().count("connections are refused"), 100)
+            node.assert_settled()
+
+    def test_a_pipe_for_the_log_that_nobody_reads_stops_nobody(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        with LegacyNode() as node:
+            node.warm_up(calls=4)
+            # A second daemon, whose standard error is that pipe.
+            other = tempfile.mkdtemp(prefix="nacre-e2e.")
+            self.addCleanup(shutil.rmtree, other, ignore_errors=True)
+            target = f"unix:{other}/s"
+            process = subprocess.Popen([support.BIN / "nacred", "--listen", target, "--state-dir", f"{other}/state"],
+                                       stdin=subprocess.DEVNULL, stderr=writer, stdout=writer)
+            os.close(writer)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.terminate)
+            nacre = [support.BIN / "nacre", "exec", "echo", "on"]
+            env = {**os.environ, "NACRE_HOST": target}
+            wait_for(lambda: subprocess.run(nacre, env=env, capture_output=True).stdout == b"on\n", "it serves")
+
+    def test_refusals_without_end_are_few_lines_in_the_audit(self):
+        with LegacyNode() as node:
+            node.warm_up(calls=4)
+            for _ in range(1_000):
+                with node.client() as client:
+                    client.send(b"\xff" * 4)
+                    client.reply()
+            self.assertLess(len(node.refusals()), 600)
+            wait_for(lambda: self.refuse(node) and "others before" in node.refusals()[-1]["why"], "the rest is counted")
+            node.assert_settled()
+
+    @staticmethod
+    def refuse(node):
+        with node.client() as client:
+            client.send(b"\xff" * 4)
+            return client.reply()
+
+    def test_unfinished_requests_make_way_for_whole_ones(self):
+        with LegacyNode() as node:
+            node.warm_up(calls=4)
+            with contextlib.ExitStack() as held:
+                for _ in range(300):  # 65,000 bytes each: more than requests may hold together
+                    client = held.enter_context(node.client())
+                    with contextlib.suppress(ConnectionError):
+                        client.send(struct.pack("<i", 65_536) + b"x" * 65_000)
+                for i in range(20):
+                    self.assertEqual(node.ask(f"echo {i}"), b"%d\n" % i)
+            node.assert_settled()
+
+    def test_who_has_proved_the_secret_does_not_make_way(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "ops.key")
+            secret = b"correct horse battery staple"
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(secret)
+            with LegacyNode({"plain": "", "secret": f"secret_file={path},max_connections=3"}) as node:
+                node.warm_up(calls=4)
+                with node.client("secret") as proved, contextlib.ExitStack() as held:
+                    Secrets.answer(proved, secret)
+                    for _ in range(10):
+                        held.enter_context(node.client("secret")).exactly(32)
+                    self.assertEqual(proved.ask("echo in"), b"in\n")
+                node.assert_settled()
+
+
 class Starting(unittest.TestCase):
+    def test_more_listeners_than_a_front_is_handed_are_refused(self):
+        arguments = ["--compat", "framed=127.0.0.1:0"] * 64
+        status, said = start_that_fails(*arguments)
+        self.assertEqual(status, 2, said)
+        self.assertIn("at most 64", said)
+
     def test_ipv6_loopback_serves_too(self):
         try:
             with socket.socket(socket.AF_INET6) as probe:
