@@ -78,8 +78,9 @@ absl::Status CommandRun::Launch(const Identity& identity, std::string command) {
   auto spec = CommandSpec::Create(std::move(parts));
   if (!spec.ok()) return spec.status();
   auto session = services_.executor.Start(identity, *spec, this);
-  if (session.ok()) session_ = *std::move(session);
-  return session.status();
+  if (!session.ok()) return session.status();
+  session_ = *std::move(session);
+  return absl::OkStatus();
 }
 
 void CommandRun::Abandon() {

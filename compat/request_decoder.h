@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace nacre::compat {
 
@@ -28,8 +29,12 @@ struct Decoded {
   static Decoded Command(std::string_view text, size_t consumed) {
     return {.kind = Kind::kCommand, .text = std::string(text), .consumed = consumed};
   }
-  static Decoded Refused(std::string why) { return {.kind = Kind::kRefused, .text = why}; }
-  static Decoded Foreign(std::string why) { return {.kind = Kind::kForeign, .text = why}; }
+  static Decoded Refused(std::string why) {
+    return {.kind = Kind::kRefused, .text = std::move(why)};
+  }
+  static Decoded Foreign(std::string why) {
+    return {.kind = Kind::kForeign, .text = std::move(why)};
+  }
 
   Kind kind;
   std::string text;
