@@ -11,13 +11,17 @@
 //   input arena (memfd; the front writes, the keeper reads), one ring per slot.
 //
 // Positions count the bytes of both streams together in order of arrival and never change. Entry i
-// of the order index says up to which position the bytes came from which stream; the last entry may
-// still grow. Per stream, byte number n lies in its ring at n modulo the ring's size.
+// of the order index says up to which position the bytes came from which stream, and how many bytes
+// of the other stream came before; the last entry may still grow. So the byte at a position is
+// number (position - other) of its stream, and per stream byte number n lies in its ring at n
+// modulo the ring's size.
 //
 // Writing order: bytes into the ring, order entry, order_count, total; the last three are release
 // stores. A reader loads `total`, then `order_count`, then entries, each with acquire, and never
-// looks past `total`. The writer stores `order_tail` before it uses a released entry's place again,
-// so a reader that loads it after an entry knows whether that entry was still its own.
+// looks past `total`.
+//
+// Before the writer uses a released entry's place again it stores `order_tail`, so a reader that
+// loads it after an entry knows whether that entry was still its own.
 namespace nacre {
 
 inline constexpr uint32_t kStreams = 2;
@@ -37,22 +41,29 @@ struct SlotHeader {
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // One entry of the order index.
-class OrderEntry {
- public:
-  OrderEntry() = default;
-  OrderEntry(uint64_t end, uint32_t stream) : bits_(end << 1 | stream) {}
+struct OrderEntry {
+  // Position after its last byte, and its stream.
+  std::atomic<uint64_t> end_and_stream;
+  // Bytes of the other stream before it.
+  std::atomic<uint64_t> other;
+};
 
-  uint64_t end() const { return bits_ >> 1; }
-  uint32_t stream() const { return bits_ & 1; }
-  uint64_t bits() const { return bits_; }
-  static OrderEntry FromBits(uint64_t bits) {
-    OrderEntry entry;
-    entry.bits_ = bits;
-    return entry;
+// An order entry as it was read.
+struct OrderRun {
+  uint64_t end = 0;
+  uint32_t stream = 0;
+  uint64_t other = 0;
+
+  static OrderRun Load(const OrderEntry& entry) {
+    const uint64_t bits = entry.end_and_stream.load(std::memory_order_acquire);
+    return {.end = bits >> 1,
+            .stream = static_cast<uint32_t>(bits & 1),
+            .other = entry.other.load(std::memory_order_acquire)};
   }
-
- private:
-  uint64_t bits_ = 0;
+  void Store(OrderEntry* entry) const {
+    entry->other.store(other, std::memory_order_release);
+    entry->end_and_stream.store(end << 1 | stream, std::memory_order_release);
+  }
 };
 
 inline constexpr size_t kHeaderBytes = 4096;
@@ -63,13 +74,13 @@ inline constexpr size_t kDefaultRingBytes = 256 * 1024;
 inline constexpr size_t kMaxRingBytes = 1024 * 1024;
 inline constexpr size_t kInputRingBytes = 256 * 1024;
 inline constexpr size_t kSlotBytes =
-    kHeaderBytes + kOrderEntries * sizeof(uint64_t) + kStreams * kMaxRingBytes;
+    kHeaderBytes + kOrderEntries * sizeof(OrderEntry) + kStreams * kMaxRingBytes;
 
 // Where the parts of slot `slot` lie.
 constexpr size_t HeaderOffset(uint32_t slot) { return slot * kSlotBytes; }
 constexpr size_t OrderOffset(uint32_t slot) { return HeaderOffset(slot) + kHeaderBytes; }
 constexpr size_t RingOffset(uint32_t slot, uint32_t stream) {
-  return OrderOffset(slot) + kOrderEntries * sizeof(uint64_t) + stream * kMaxRingBytes;
+  return OrderOffset(slot) + kOrderEntries * sizeof(OrderEntry) + stream * kMaxRingBytes;
 }
 constexpr size_t InputOffset(uint32_t slot) { return slot * kInputRingBytes; }
 

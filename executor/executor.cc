@@ -68,12 +68,12 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identit
     return denial;
   }
   const uint64_t number = next_number_++;
-  const std::string id = absl::StrFormat("%08x-%d", keeper_.welcome().epoch(), number);
-  auto session = std::make_shared<Session>(loop_, keeper_, number, id, identity, spec);
+  const SessionRecord kept = SessionRecord::Of(identity, spec);
+  auto session = std::make_shared<Session>(loop_, keeper_, number, SessionId(number), kept);
   session->SetDriver(driver);
   keeper::v1::SpawnRecord record = spec.ToRecord();
-  record.set_session_record(identity.name);
-  record.set_audit_intent(audit::StartLine(identity, id, spec));
+  record.set_session_record(kept.Serialize());
+  record.set_audit_intent(audit::StartLine(identity, session->id(), spec));
   sessions_.emplace(number, session);
   SendSpawn(number, std::move(record));
   return session;
@@ -109,7 +109,28 @@ void Executor::SendSpawn(uint64_t number, keeper::v1::SpawnRecord record) {
   keeper_.Send(request, std::move(fd));
 }
 
+std::string Executor::SessionId(uint64_t number) const {
+  return absl::StrFormat("%08x-%d", keeper_.welcome().epoch(), number);
+}
+
+void Executor::Adopt(const keeper::v1::Adopted& adopted) {
+  const uint64_t number = adopted.session();
+  auto record = SessionRecord::Parse(adopted.session_record());
+  if (!record.ok()) {
+    log::Error("session %s has no record and is ended", SessionId(number));
+    record = SessionRecord{.on_disconnect = {.grace_ns = 0}};
+  }
+  auto session =
+      std::make_shared<Session>(loop_, keeper_, number, SessionId(number), *std::move(record));
+  if (!adopted.has_terminated()) sessions_.emplace(number, session);
+  session->Adopt(adopted);
+}
+
 void Executor::OnEvent(const keeper::v1::KeeperEvent& event) {
+  if (event.has_adopted()) {
+    Adopt(event.adopted());
+    return;
+  }
   const auto it = sessions_.find(SessionOf(event));
   if (it == sessions_.end()) return;
   // The event may be the last that holds the session.

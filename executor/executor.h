@@ -46,6 +46,8 @@ class Executor {
   size_t sessions() const { return sessions_.size(); }
 
  private:
+  void Adopt(const keeper::v1::Adopted& adopted);
+  std::string SessionId(uint64_t number) const;
   void SendAudit(std::string line);
   void SendSpawn(uint64_t number, keeper::v1::SpawnRecord record);
   void CheckIdle();

@@ -53,8 +53,8 @@ const SlotHeader& SharedRings::header(uint32_t slot) const {
   return *reinterpret_cast<const SlotHeader*>(output_ + HeaderOffset(slot));
 }
 
-const std::atomic<uint64_t>* SharedRings::order(uint32_t slot) const {
-  return reinterpret_cast<const std::atomic<uint64_t>*>(output_ + OrderOffset(slot));
+const OrderEntry* SharedRings::order(uint32_t slot) const {
+  return reinterpret_cast<const OrderEntry*>(output_ + OrderOffset(slot));
 }
 
 const char* SharedRings::ring(uint32_t slot, uint32_t stream) const {

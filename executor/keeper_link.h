@@ -25,7 +25,7 @@ class SharedRings {
   ~SharedRings();
 
   const SlotHeader& header(uint32_t slot) const;
-  const std::atomic<uint64_t>* order(uint32_t slot) const;
+  const OrderEntry* order(uint32_t slot) const;
   const char* ring(uint32_t slot, uint32_t stream) const;
   char* input(uint32_t slot) const;
 

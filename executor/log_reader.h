@@ -8,8 +8,8 @@
 
 namespace nacre {
 
-// Walks a session's output log from its first byte, in order of position. Borrows the session's
-// rings, whose bytes stay what they are until released. Not thread-safe.
+// Walks a session's output log in order of position. Borrows the session's rings, whose bytes stay
+// what they are until released. Not thread-safe.
 class LogReader {
  public:
   // Some consecutive bytes of one stream; in two parts where the ring wraps.
@@ -20,8 +20,8 @@ class LogReader {
     size_t size() const { return first.size() + second.size(); }
   };
 
-  LogReader(const SharedRings& rings, uint32_t slot, size_t ring_bytes)
-      : rings_(rings), slot_(slot), ring_bytes_(ring_bytes) {}
+  // Starts at `position`: not released, at most the total.
+  LogReader(const SharedRings& rings, uint32_t slot, size_t ring_bytes, uint64_t position = 0);
 
   // The next bytes, at most `limit`, if any are published.
   std::optional<Chunk> Next(size_t limit);
@@ -35,9 +35,8 @@ class LogReader {
   const SharedRings& rings_;
   const uint32_t slot_;
   const size_t ring_bytes_;
-  uint64_t position_ = 0, seen_ = 0;
-  uint64_t entry_ = 0;
-  uint64_t offsets_[kStreams] = {};
+  uint64_t position_, seen_ = 0;
+  uint64_t entry_;
 };
 
 }  // namespace nacre

@@ -16,17 +16,29 @@ constexpr uint64_t kReleaseStep = 64 * 1024;
 }  // namespace
 
 Session::Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, std::string id,
-                 Identity owner, const CommandSpec& spec)
+                 SessionRecord record)
     : loop_(loop),
       keeper_(keeper),
       number_(number),
       id_(std::move(id)),
-      owner_(std::move(owner)),
-      program_(spec.argv()[0]),
-      cwd_(spec.cwd()),
-      takes_input_(spec.input()),
-      on_disconnect_(spec.on_disconnect()),
+      record_(std::move(record)),
       grace_(loop) {}
+
+void Session::Adopt(const keeper::v1::Adopted& adopted) {
+  running_ = adopted.running();
+  slot_ = adopted.slot();
+  start_unix_ns_ = static_cast<int64_t>(adopted.start_unix_ns());
+  produced_ = adopted.input_produced();
+  input_closed_ = adopted.input_eof();
+  if (adopted.has_terminated()) termination_ = adopted.terminated();
+  if (running_ || termination_.has_value()) {
+    released_ = release_sent_ = adopted.released();
+    reader_.emplace(keeper_.rings(), slot_, adopted.ring_bytes(), released_);
+  }
+  // The keeper wakes nobody until it is told that somebody waits.
+  waiting_ = false;
+  Abandon();
+}
 
 void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
   switch (event.event_case()) {
@@ -42,7 +54,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
       failed_ = true;
       grace_.cancel();
       if (driver_ != nullptr) {
-        driver_->OnStartFailed(SpawnError(event.spawn_failed(), program_, cwd_));
+        driver_->OnStartFailed(SpawnError(event.spawn_failed(), record_.program, record_.cwd));
       }
       break;
     case keeper::v1::KeeperEvent::kProgress:
@@ -97,7 +109,7 @@ void Session::ObserveInput() {
 }
 
 absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view data) {
-  if (!takes_input_) return InvalidField("input", "the command was started without input");
+  if (!record_.takes_input) return InvalidField("input", "the command was started without input");
   if (offset > produced_) {
     return InvalidField("input.offset", "leaves a gap after the input that has arrived");
   }
@@ -122,7 +134,7 @@ absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view dat
 }
 
 void Session::CloseInput() {
-  if (!takes_input_ || !running_ || std::exchange(input_closed_, true)) return;
+  if (!record_.takes_input || !running_ || std::exchange(input_closed_, true)) return;
   keeper::v1::FrontRequest request;
   request.mutable_input()->set_session(number_);
   request.mutable_input()->set_produced(produced_);
@@ -162,11 +174,11 @@ void Session::Abandon() {
   if (failed_ || closed_) return;
   if (termination_.has_value()) {
     Close();
-  } else if (on_disconnect_.grace_ns == 0) {
+  } else if (record_.on_disconnect.grace_ns == 0) {
     EndUnwatched(keeper::v1::END_CAUSE_DISCONNECTED, "");
   } else {
     // Until the grace has passed the output is held for the driver's return.
-    grace_.expires_after(std::chrono::nanoseconds(on_disconnect_.grace_ns));
+    grace_.expires_after(std::chrono::nanoseconds(record_.on_disconnect.grace_ns));
     grace_.async_wait([self = shared_from_this()](std::error_code error) {
       if (!error) self->EndUnwatched(keeper::v1::END_CAUSE_DISCONNECTED, "");
     });
@@ -178,7 +190,7 @@ void Session::Drop() {
   if (termination_.has_value()) {
     Close();
   } else {
-    EndUnwatched(keeper::v1::END_CAUSE_CANCELLED, owner_.name);
+    EndUnwatched(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
   }
 }
 

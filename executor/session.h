@@ -11,10 +11,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "executor/command_spec.h"
 #include "executor/identity.h"
 #include "executor/keeper_link.h"
 #include "executor/log_reader.h"
+#include "executor/session_record.h"
 
 namespace nacre {
 
@@ -42,11 +42,11 @@ class SessionDriver {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, std::string id,
-          Identity owner, const CommandSpec& spec);
+          SessionRecord record);
 
   uint64_t number() const { return number_; }
   const std::string& id() const { return id_; }
-  const Identity& owner() const { return owner_; }
+  const Identity& owner() const { return record_.owner; }
 
   // --- the driver's side ---
   void SetDriver(SessionDriver* driver) { driver_ = driver; }
@@ -73,7 +73,7 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::StatusOr<size_t> WriteInput(uint64_t offset, std::string_view data);
   void CloseInput();
   uint64_t input_offset() const { return produced_; }
-  bool takes_input() const { return takes_input_; }
+  bool takes_input() const { return record_.takes_input; }
 
   void Signal(uint32_t number);
   // Ends the command by its ladder on behalf of `by`.
@@ -86,6 +86,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void Drop();
 
   // --- the executor's side ---
+  // Takes over what an earlier front has left. Its driver went with that front: it counts as lost
+  // from now on.
+  void Adopt(const keeper::v1::Adopted& adopted);
   void OnEvent(const keeper::v1::KeeperEvent& event);
 
  private:
@@ -100,11 +103,7 @@ class Session : public std::enable_shared_from_this<Session> {
   KeeperLink& keeper_;
   const uint64_t number_;
   const std::string id_;
-  const Identity owner_;
-  // For error messages.
-  const std::string program_, cwd_;
-  const bool takes_input_;
-  const DisconnectPolicy on_disconnect_;
+  const SessionRecord record_;
 
   // Loop only.
   SessionDriver* driver_ = nullptr;

@@ -61,8 +61,8 @@ SlotHeader& Arena::header(uint32_t slot) const {
   return *reinterpret_cast<SlotHeader*>(output_ + HeaderOffset(slot));
 }
 
-std::atomic<uint64_t>* Arena::order(uint32_t slot) const {
-  return reinterpret_cast<std::atomic<uint64_t>*>(output_ + OrderOffset(slot));
+OrderEntry* Arena::order(uint32_t slot) const {
+  return reinterpret_cast<OrderEntry*>(output_ + OrderOffset(slot));
 }
 
 int64_t Arena::Take() {

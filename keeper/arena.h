@@ -24,7 +24,7 @@ class Arena {
   void Return(uint32_t slot, uint64_t dirty_bytes);
 
   SlotHeader& header(uint32_t slot) const;
-  std::atomic<uint64_t>* order(uint32_t slot) const;
+  OrderEntry* order(uint32_t slot) const;
   char* ring(uint32_t slot, uint32_t stream) const { return output_ + RingOffset(slot, stream); }
   const char* input(uint32_t slot) const { return input_ + InputOffset(slot); }
 

@@ -17,7 +17,9 @@ namespace nacre::keeper {
 namespace {
 
 constexpr int kChannelFd = 3;
-constexpr int64_t kLivedWellNs = 10'000'000'000;
+// A front that served so long is no failure to start: the next one starts at once, and still no
+// loop is tight.
+constexpr int64_t kServedWellNs = 30'000'000;
 constexpr int64_t kFirstDelayNs = 100'000'000;
 constexpr int64_t kMaxDelayNs = 5'000'000'000;
 
@@ -58,7 +60,6 @@ absl::StatusOr<FrontProcess> FrontProcess::Start(const std::string& program,
     return absl::ErrnoToStatus(error, program);
   }
   front.pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, front.pid_, 0)));
-  front.started_ns_ = MonotonicNs();
   if (!front.pidfd_.valid()) {
     const int error = errno;
     front.Kill(SIGKILL);
@@ -80,8 +81,8 @@ std::string FrontProcess::Reap() {
   return absl::StrFormat("exited with status %d", WEXITSTATUS(status));
 }
 
-int64_t Backoff::NextDelayNs(int64_t lived_ns) {
-  if (lived_ns >= kLivedWellNs) {
+int64_t Backoff::NextDelayNs(int64_t served_ns) {
+  if (served_ns >= kServedWellNs) {
     delay_ns_ = 0;
     return 0;
   }

@@ -25,7 +25,6 @@ class FrontProcess {
   UniqueFd& pidfd() { return pidfd_; }
   // Not valid any more once it was closed.
   UniqueFd& channel() { return channel_; }
-  int64_t started_ns() const { return started_ns_; }
 
   void Kill(int signal) const;
   // Reaps the exited process and says how it ended.
@@ -36,14 +35,13 @@ class FrontProcess {
 
   int pid_ = -1;
   UniqueFd pidfd_, channel_;
-  int64_t started_ns_ = 0;
 };
 
 // How long to wait before the next front: nothing after one that lived well, else doubling.
 class Backoff {
  public:
-  // `lived_ns` is how long the last front lived.
-  int64_t NextDelayNs(int64_t lived_ns);
+  // `served_ns` is how long the last front served; 0: it never did.
+  int64_t NextDelayNs(int64_t served_ns);
 
  private:
   int64_t delay_ns_ = 0;

@@ -33,6 +33,8 @@ constexpr size_t kFdsPerSession = 4;
 constexpr size_t kOwnFds = 32;
 // How long a front may take to leave once it has nothing left to do.
 constexpr int64_t kFrontLeaveNs = 10'000'000'000;
+// Turns that take more than the channel can hold.
+constexpr int kLastTurns = 1000;
 constexpr uint64_t kLoggedRefusals = 20;
 
 // More starts under way than cores only wait for each other.
@@ -166,23 +168,17 @@ absl::Status Keeper::StartFront() {
 void Keeper::DropChannel() {
   if (!front_->channel().valid()) return;
   loop_.Close(&front_->channel());
-  // Whatever it still knew of its sessions is gone with it. (A later front can't adopt them yet.)
-  if (running_ > 0) log::Warning("%d sessions lost their front and are ended", running_);
-  for (auto& [number, session] : sessions_) {
-    if (session->over()) forgotten_.push_back(number);
-    session->orphaned = true;
-    session->Discard();
-    session->End(v1::END_CAUSE_FRONT_LOST, "");
-  }
+  handing_over_ = false;
   failed_spawns_.clear();
   outgoing_.clear();
 }
 
 void Keeper::OnFrontExit() {
-  // What it said before it died still counts.
-  if (front_->channel().valid()) ReceiveRequests();
+  // What it said before it died still counts, to its last word.
+  for (int i = 0; i < kLastTurns && front_->channel().valid(); ++i) ReceiveRequests();
   if (front_->channel().valid()) DropChannel();
-  const int64_t lived = MonotonicNs() - front_->started_ns();
+  const int64_t served = front_ready_at_ != 0 ? MonotonicNs() - front_ready_at_ : 0;
+  front_ready_at_ = 0;
   loop_.Close(&front_->pidfd());
   const std::string how = front_->Reap();
   const int pid = front_->pid();
@@ -190,11 +186,16 @@ void Keeper::OnFrontExit() {
   front_kill_at_ = 0;
   if (draining_) {
     log::Info("front (pid %d) %s", pid, how);
+    // No front comes any more that would ask about them.
+    for (const auto& [number, session] : sessions_) {
+      if (session->over()) forgotten_.push_back(number);
+    }
     EndSessions();
     return;
   }
-  const int64_t delay = backoff_.NextDelayNs(lived);
-  log::Error("front (pid %d) %s; the next one starts in %d ms", pid, how, delay / 1'000'000);
+  const int64_t delay = backoff_.NextDelayNs(served);
+  log::Error("front (pid %d) %s; %d sessions go on; the next one starts in %d ms", pid, how,
+             running_, delay / 1'000'000);
   restart_at_ = MonotonicNs() + delay;
   ArmTimer();
 }
@@ -247,6 +248,16 @@ void Keeper::Welcome(const v1::Hello& hello) {
     return;
   }
   front_greeted_ = true;
+  failed_spawns_.clear();
+  handing_over_ = true;
+  for (auto& [number, session] : sessions_) {
+    if (session->state() != Session::State::kFailed) session->Offer();
+  }
+}
+
+bool Keeper::HandedOver() const {
+  return std::none_of(sessions_.begin(), sessions_.end(),
+                      [](const auto& entry) { return entry.second->offered(); });
 }
 
 // One datagram at a time: what the channel had no room for is kept and goes first.
@@ -283,7 +294,6 @@ std::string Keeper::TakeNews() {
   for (; taken < news_.size() && bytes < kNewsBytes; ++taken) {
     Session* session = news_[taken];
     session->queued_news = false;
-    if (session->orphaned) continue;
     const int before = message.events_size();
     session->TakeNews(&message);
     for (int i = before; i < message.events_size(); ++i) {
@@ -291,6 +301,10 @@ std::string Keeper::TakeNews() {
     }
   }
   news_.erase(news_.begin(), news_.begin() + static_cast<ptrdiff_t>(taken));
+  if (handing_over_ && HandedOver()) {
+    handing_over_ = false;
+    message.add_events()->mutable_adoption_done();
+  }
   return message.SerializeAsString();
 }
 
@@ -333,8 +347,8 @@ void Keeper::Handle(seqpacket::Datagram datagram) {
 absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd) {
   const auto find = [&](uint64_t number) -> absl::StatusOr<Session*> {
     const auto it = sessions_.find(number);
-    if (it != sessions_.end() && !it->second->orphaned) return it->second.get();
-    return absl::NotFoundError(absl::StrFormat("session %d is not this front's", number));
+    if (it != sessions_.end()) return it->second.get();
+    return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
   };
   switch (request.request_case()) {
     case v1::FrontRequest::kHello:
@@ -349,6 +363,7 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
       return absl::OkStatus();
     case v1::FrontRequest::kReady:
       log::Info("front serves");
+      front_ready_at_ = MonotonicNs();
       return absl::OkStatus();
     case v1::FrontRequest::kSpawn:
       return HandleSpawn(request.spawn(), record_fd);
@@ -487,12 +502,9 @@ void Keeper::OnEnd(Session* session) {
     log::Error("%s: %s", session->id(), std::string(status.message()));
   }
   // Nobody asks about a command that never ran.
-  if (session->state() == Session::State::kFailed && !session->orphaned) {
-    failed_spawns_.push_back(session->failure());
-  }
-  if (session->orphaned || session->state() == Session::State::kFailed) {
-    forgotten_.push_back(session->number());
-  }
+  const bool failed = session->state() == Session::State::kFailed;
+  if (failed) failed_spawns_.push_back(session->failure());
+  if (failed || (draining_ && !front_.has_value())) forgotten_.push_back(session->number());
 }
 
 void Keeper::DeleteForgotten() {

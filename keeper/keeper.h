@@ -79,6 +79,7 @@ class Keeper : public SessionHost, public EventHandler {
   void ReceiveRequests();
   void FlushNews();
   std::string TakeNews();
+  bool HandedOver() const;
   void Welcome(const v1::Hello& hello);
 
   // The front's requests.
@@ -113,6 +114,9 @@ class Keeper : public SessionHost, public EventHandler {
   std::optional<FrontProcess> front_;
   Backoff backoff_;
   bool front_greeted_ = false;
+  int64_t front_ready_at_ = 0;
+  // The sessions of the front before are being handed over.
+  bool handing_over_ = false;
   // A datagram that the channel had no room for.
   std::string outgoing_;
   uint64_t refusals_ = 0;

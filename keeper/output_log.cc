@@ -6,6 +6,12 @@
 #include <algorithm>
 
 namespace nacre::keeper {
+namespace {
+
+// Of a stream: as far as it goes.
+constexpr uint64_t kNoOffset = ~uint64_t{0};
+
+}  // namespace
 
 OutputLog::OutputLog(const Arena& arena, uint32_t slot, size_t ring_bytes)
     : header_(arena.header(slot)), order_(arena.order(slot)), ring_bytes_(ring_bytes) {
@@ -14,17 +20,23 @@ OutputLog::OutputLog(const Arena& arena, uint32_t slot, size_t ring_bytes)
   }
 }
 
+// Whether bytes of this stream would begin an entry.
+bool OutputLog::NeedsEntry(uint32_t stream) const {
+  return order_count_ == 0 || OrderRun::Load(Entry(order_count_ - 1)).stream != stream;
+}
+
 bool OutputLog::HasRoom(uint32_t stream) const {
+  if (keep_newest_) return true;
   if (Free(stream) == 0) return false;
-  if (order_count_ - order_tail_ < kOrderEntries) return true;
-  return OrderEntry::FromBits(Entry(order_count_ - 1).load(std::memory_order_relaxed)).stream() ==
-         stream;
+  const bool index_full = order_count_ - released_.entry == kOrderEntries;
+  return !index_full || !NeedsEntry(stream);
 }
 
 OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
   if (!HasRoom(stream)) return Pull::kFull;
   Stream& s = streams_[stream];
-  const size_t want = std::min(limit, Free(stream));
+  const size_t want = std::min(limit, keep_newest_ ? ring_bytes_ : Free(stream));
+  if (keep_newest_) MakeRoom(stream, want);
   const size_t offset = s.produced % ring_bytes_;
   const size_t first = std::min(want, ring_bytes_ - offset);
   const iovec parts[2] = {{s.ring + offset, first}, {s.ring, want - first}};
@@ -36,6 +48,15 @@ OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
   if (got == 0) return Pull::kEnd;
   Append(stream, static_cast<uint64_t>(got));
   return static_cast<size_t>(got) < want ? Pull::kLastData : Pull::kData;
+}
+
+// Releases what lies where `bytes` more of a stream, and perhaps an entry, will go.
+void OutputLog::MakeRoom(uint32_t stream, size_t bytes) {
+  const uint64_t needed = streams_[stream].produced + bytes;
+  if (needed > ring_bytes_) Advance(total_, stream, needed - ring_bytes_);
+  if (NeedsEntry(stream) && order_count_ - released_.entry == kOrderEntries) {
+    Advance(OrderRun::Load(Entry(released_.entry)).end, stream, kNoOffset);
+  }
 }
 
 void OutputLog::Append(uint32_t stream, uint64_t bytes) {
@@ -50,38 +71,32 @@ void OutputLog::Append(uint32_t stream, uint64_t bytes) {
   XXH3_128bits_update(s.hash.get(), s.ring, bytes - first);
   s.produced += bytes;
   total_ += bytes;
-  const uint64_t last = order_count_ - 1;
-  const bool grows =
-      order_count_ > order_tail_ &&
-      OrderEntry::FromBits(Entry(last).load(std::memory_order_relaxed)).stream() == stream;
-  const uint64_t bits = OrderEntry(total_, stream).bits();
-  if (grows) {
-    Entry(last).store(bits, std::memory_order_release);
-  } else {
-    Entry(order_count_).store(bits, std::memory_order_release);
-    header_.order_count.store(++order_count_, std::memory_order_release);
-  }
+  const bool grows = !NeedsEntry(stream);
+  const OrderRun run{.end = total_, .stream = stream, .other = streams_[1 - stream].produced};
+  run.Store(&Entry(grows ? order_count_ - 1 : order_count_));
+  if (!grows) header_.order_count.store(++order_count_, std::memory_order_release);
   header_.total.store(total_, std::memory_order_release);
-  if (discard_) Release(total_);
 }
 
-void OutputLog::Release(uint64_t position) {
-  position = std::min(position, total_);
-  while (released_ < position) {
-    const OrderEntry entry =
-        OrderEntry::FromBits(Entry(order_tail_).load(std::memory_order_relaxed));
-    const uint64_t upto = std::min(position, entry.end());
-    streams_[entry.stream()].released += upto - released_;
-    released_ = upto;
-    if (upto == entry.end()) ++order_tail_;
+void OutputLog::Advance(uint64_t position, uint32_t stream, uint64_t offset) {
+  while (order_count_ > 0) {
+    const OrderRun run = OrderRun::Load(Entry(released_.entry));
+    if (released_.position == run.end) {
+      // The last entry may still grow: the cursor stays on it.
+      if (released_.entry + 1 == order_count_) break;
+      ++released_.entry;
+      continue;
+    }
+    if (released_.position >= position || released_.offsets[stream] >= offset) break;
+    uint64_t bytes = std::min(position, run.end) - released_.position;
+    if (run.stream == stream) bytes = std::min(bytes, offset - released_.offsets[stream]);
+    released_.offsets[run.stream] += bytes;
+    released_.position += bytes;
   }
-  header_.order_tail.store(order_tail_, std::memory_order_release);
+  header_.order_tail.store(released_.entry, std::memory_order_release);
 }
 
-void OutputLog::Discard() {
-  discard_ = true;
-  Release(total_);
-}
+void OutputLog::Release(uint64_t position) { Advance(position, kStdout, kNoOffset); }
 
 std::string OutputLog::Digest(uint32_t stream) const {
   const XXH3_state_t* state = streams_[stream].hash.get();

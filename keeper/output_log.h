@@ -32,11 +32,12 @@ class OutputLog {
   // Positions before `position` may be overwritten. Clamped to the total; never goes back.
   void Release(uint64_t position);
 
-  // From now on nobody reads: everything counts as released at once.
-  void Discard();
+  // From now on the oldest bytes are overwritten when there is no room, released or not.
+  void KeepNewest() { keep_newest_ = true; }
 
   bool HasRoom(uint32_t stream) const;
   uint64_t total() const { return total_; }
+  uint64_t released() const { return released_.position; }
   uint64_t bytes(uint32_t stream) const { return streams_[stream].produced; }
   // XXH3-128 of all bytes of the stream, canonical form.
   std::string Digest(uint32_t stream) const;
@@ -45,26 +46,34 @@ class OutputLog {
   struct Stream {
     char* ring = nullptr;
     uint64_t produced = 0;
-    uint64_t released = 0;
     std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash{nullptr, &XXH3_freeState};
   };
 
+  // A place in the log: how many bytes of each stream come before a position.
+  struct Cursor {
+    uint64_t position = 0;
+    uint64_t entry = 0;
+    std::array<uint64_t, kStreams> offsets = {};
+  };
+
   size_t Free(uint32_t stream) const {
-    return ring_bytes_ - (streams_[stream].produced - streams_[stream].released);
+    return ring_bytes_ - (streams_[stream].produced - released_.offsets[stream]);
   }
+  bool NeedsEntry(uint32_t stream) const;
+  OrderEntry& Entry(uint64_t index) const { return order_[index % kOrderEntries]; }
+  // Moves released_ on, at most to `position`, until the stream's offset is `offset`.
+  void Advance(uint64_t position, uint32_t stream, uint64_t offset);
+  void MakeRoom(uint32_t stream, size_t bytes);
   void Append(uint32_t stream, uint64_t bytes);
-  std::atomic<uint64_t>& Entry(uint64_t index) const { return order_[index % kOrderEntries]; }
 
   SlotHeader& header_;
-  std::atomic<uint64_t>* const order_;
+  OrderEntry* const order_;
   const size_t ring_bytes_;
   std::array<Stream, kStreams> streams_;
   uint64_t total_ = 0;
-  uint64_t released_ = 0;
   uint64_t order_count_ = 0;
-  // Oldest order entry with bytes not released.
-  uint64_t order_tail_ = 0;
-  bool discard_ = false;
+  Cursor released_;
+  bool keep_newest_ = false;
 };
 
 }  // namespace nacre::keeper

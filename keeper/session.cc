@@ -69,6 +69,7 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       first_signal_(SignalOr(record.ladder().first_signal(), kDefaultFirstSignal)),
       last_signal_(SignalOr(record.ladder().last_signal(), kDefaultLastSignal)),
       grace_ns_(record.has_ladder() ? Bounded(record.ladder().grace_ns()) : kDefaultGraceNs),
+      front_record_(record.session_record()),
       log_(host.arena(), slot, record.ring_bytes()),
       ring_bytes_(record.ring_bytes()) {}
 
@@ -237,8 +238,8 @@ void Session::Release(const v1::Release& release) {
   }
 }
 
-void Session::Discard() {
-  log_.Discard();
+void Session::StopWaitingForReaders() {
+  log_.KeepNewest();
   if (!over()) host_.OnRunnable(this);
 }
 
@@ -302,8 +303,8 @@ void Session::End(v1::EndCause cause, const std::string& by) {
 void Session::EndForGood() {
   End(v1::END_CAUSE_SHUTDOWN, "");
   if (over()) return;
-  discard_after_ladder_ = true;
-  if (ladder_deadline_ == 0 && state_ != State::kStarting) Discard();
+  give_up_after_ladder_ = true;
+  if (ladder_deadline_ == 0 && state_ != State::kStarting) StopWaitingForReaders();
 }
 
 void Session::StartLadder() {
@@ -329,7 +330,7 @@ void Session::OnTimer() {
   if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
     ladder_deadline_ = 0;
     Kill(last_signal_);
-    if (discard_after_ladder_) Discard();
+    if (give_up_after_ladder_) StopWaitingForReaders();
   }
   if (!over()) MaybeFinish();
   if (!over()) ArmTimer();
@@ -462,7 +463,32 @@ void Session::MarkNews(bool* flag) {
   host_.OnNews(this);
 }
 
+void Session::Offer() {
+  news_spawned_ = news_progress_ = news_ended_ = false;
+  // It hears of progress once it says that it waits.
+  progress_sent_ = true;
+  MarkNews(&news_adopted_);
+}
+
+void Session::Describe(v1::Adopted* adopted) const {
+  adopted->set_session(number_);
+  adopted->set_slot(slot_);
+  adopted->set_ring_bytes(ring_bytes_);
+  adopted->set_running(state_ == State::kRunning || state_ == State::kExited);
+  adopted->set_pid(child_.pid > 0 ? static_cast<uint32_t>(child_.pid) : 0);
+  adopted->set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
+  adopted->set_released(log_.released());
+  adopted->set_input_produced(input_produced_);
+  adopted->set_input_eof(input_eof_);
+  adopted->set_session_record(front_record_);
+  if (state_ == State::kEnded) *adopted->mutable_terminated() = termination_;
+}
+
 void Session::TakeNews(v1::KeeperMessage* message) {
+  if (std::exchange(news_adopted_, false)) {
+    Describe(message->add_events()->mutable_adopted());
+    news_spawned_ = news_ended_ = false;  // told
+  }
   if (std::exchange(news_spawned_, false)) {
     spawned_deadline_ = 0;
     v1::Spawned* spawned = message->add_events()->mutable_spawned();

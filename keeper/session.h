@@ -65,8 +65,6 @@ class Session : public EventHandler {
   void End(v1::EndCause cause, const std::string& by);
   // The keeper stops: as End, and once the ladder is done no reader is waited for either.
   void EndForGood();
-  // Nobody will read what it writes.
-  void Discard();
 
   // Adds what the front does not know yet, in order.
   void TakeNews(v1::KeeperMessage* message);
@@ -83,8 +81,11 @@ class Session : public EventHandler {
   const v1::SpawnFailed& failure() const { return failure_; }
   uint64_t dirty_bytes() const { return log_.total() + input_produced_; }
 
-  // For the keeper: membership of its queues, and whether the session's front is gone.
-  bool queued_news = false, queued_runnable = false, orphaned = false;
+  // A new front is to be told all of it, instead of what the last one may have missed.
+  void Offer();
+  bool offered() const { return news_adopted_; }
+  // For the keeper: membership of its queues.
+  bool queued_news = false, queued_runnable = false;
 
  private:
   enum Tag : uint32_t { kReport, kLeader, kStdoutPipe, kStderrPipe, kStdinPipe };
@@ -112,10 +113,12 @@ class Session : public EventHandler {
   void Finish();
   void RecordEnd(int status, const rusage& usage);
   void StartLadder();
+  void StopWaitingForReaders();
   void Kill(int signal);
   void ArmTimer();
   void MarkNews(bool* flag);
   void NoteProgress();
+  void Describe(v1::Adopted* adopted) const;
 
   SessionHost& host_;
   const uint64_t number_;
@@ -127,6 +130,8 @@ class Session : public EventHandler {
   const int64_t timeout_ns_;
   const int first_signal_, last_signal_;
   const int64_t grace_ns_;
+  // What fronts hand on to each other.
+  const std::string front_record_;
 
   State state_ = State::kQueued;
   Spawner::Child child_;
@@ -146,10 +151,10 @@ class Session : public EventHandler {
   int64_t start_unix_ns_ = 0, start_ns_ = 0;
   v1::EndCause end_cause_ = v1::END_CAUSE_UNSPECIFIED;
   std::string end_by_;
-  bool held_open_ = false, leader_gone_ = false, discard_after_ladder_ = false;
+  bool held_open_ = false, leader_gone_ = false, give_up_after_ladder_ = false;
 
   // News for the front.
-  bool news_spawned_ = false, news_progress_ = false, news_ended_ = false;
+  bool news_adopted_ = false, news_spawned_ = false, news_progress_ = false, news_ended_ = false;
   // A Progress is under way and not yet answered by a Release.
   bool progress_sent_ = false;
   uint64_t front_seen_ = 0, front_consumed_seen_ = 0;

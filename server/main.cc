@@ -111,10 +111,16 @@ class Front {
   void OnEvent(const keeper::v1::KeeperEvent& event) {
     if (event.has_drain()) {
       Drain();
+    } else if (event.has_adoption_done()) {
+      adopted_ = true;
+      if (executor_.sessions() > 0) log::Info("adopted %d sessions", executor_.sessions());
     } else {
       executor_.OnEvent(event);
     }
   }
+
+  bool adopted() const { return adopted_; }
+  bool draining() const { return draining_; }
 
   // SIGTERM to this process alone: its listeners wait meanwhile, so its sessions do not get for
   // ever.
@@ -165,7 +171,7 @@ class Front {
   Acceptor acceptor_;
   std::unique_ptr<compat::CompatServer> compat_;
   asio::steady_timer hurry_;
-  bool draining_ = false;
+  bool adopted_ = false, draining_ = false;
   absl::Notification drained_, compat_drained_;
 };
 
@@ -175,12 +181,15 @@ absl::Status Serve(const Options& options) {
   auto link = SeqpacketKeeperLink::Connect(UniqueFd(kChannelFd), NACRE_VERSION, loop, &sockets);
   if (!link.ok()) return link.status();
   Front front(loop, **link, options);
-  if (absl::Status status = front.Listen((*link)->welcome(), std::move(sockets)); !status.ok()) {
-    return status;
-  }
   // Without a keeper there is nothing to serve and nothing to save.
   (*link)->Run([&](const keeper::v1::KeeperEvent& event) { front.OnEvent(event); },
                [] { _exit(1); });
+  // First the sessions of the front before, then callers who may ask for them.
+  while (!front.adopted()) loop.run_one();
+  if (!front.draining()) {
+    absl::Status status = front.Listen((*link)->welcome(), std::move(sockets));
+    if (!status.ok()) return status;
+  }
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](std::error_code error, int) {
     if (!error) front.DrainSoon();

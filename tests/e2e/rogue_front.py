@@ -128,7 +128,7 @@ def breaks_every_rule(keeper):
         # one of each kind first: the keeper logs no more than some of these
         {"release": pb.Release(session=99, position=1)}, {"input": pb.InputProduced(session=5, produced=2**63)},
         {"signal": pb.SendSignal(session=5, number=77)}, {"end": pb.EndSession(session=5, cause=1)},
-        {"forget": pb.Forget(session=5)}, {"update": pb.Update(session=5)}, {"hello": pb.Hello(protocol_version=1)},
+        {"forget": pb.Forget(session=5)}, {"update": pb.Update(session=5, state=b"x" * 5000)}, {"hello": pb.Hello(protocol_version=1)},
         {"audit": pb.AuditRecord(line=b"{")}, {"spawn": pb.Spawn(session=5, record=record("true"))},
         # sessions that are not there
         {"release": pb.Release(session=99, position=1)}, {"input": pb.InputProduced(session=99, produced=1)},
@@ -145,7 +145,7 @@ def breaks_every_rule(keeper):
         {"end": pb.EndSession(session=5)}, {"end": pb.EndSession(session=5, cause=77)},
         {"end": pb.EndSession(session=5, cause=4, by="x" * 300)}, {"forget": pb.Forget(session=5)},
         # requests that are not served, or empty, or a second time
-        {"update": pb.Update(session=5, state=b"x")}, {}, {"hello": pb.Hello(protocol_version=1)},
+        {"update": pb.Update(session=5, state=b"x" * 5000)}, {}, {"hello": pb.Hello(protocol_version=1)},
         {"ready": pb.Ready()},
         # lines that are no audit records
         {"audit": pb.AuditRecord(line=b"not json")}, {"audit": pb.AuditRecord(line=b"{}\n{}")},

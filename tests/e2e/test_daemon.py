@@ -2,16 +2,18 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import stat
 import subprocess
+import tempfile
 import unittest
 
 import grpc
 
 import support
-from support import (DEADLINE, Exec, Node, alive, command, command_pb2, is_socket, session_pb2, shell,
+from support import (DEADLINE, Exec, Node, alive, command, command_pb2, is_socket, scaled, session_pb2, shell,
                      shell_pb2, wait_for)
 
 STREAM = command_pb2.INPUT_MODE_STREAM
@@ -236,24 +238,94 @@ class Ending(unittest.TestCase):
 
 
 class FrontDeath(unittest.TestCase):
-    def test_another_front_serves_the_sessions_of_the_dead_one_are_ended_and_logged(self):
+    def kill_front(self, node):
+        """Kills the front and waits until another one has taken over."""
+        front = node.front_pid()
+        os.kill(front, signal.SIGKILL)
+        wait_for(lambda: node.front_pid() not in (None, front), "another front")
+        node.await_serving()
+        return front
+
+    def ends(self, node):
+        return [line for line in node.audit() if line["event"] == "end"]
+
+    def test_commands_run_on_and_the_next_front_applies_their_disconnect_policies(self):
         with Node() as node:
             node.warm_up()
-            front = node.front_pid()
+            marker = node.directory / "marker"
             with node.stub() as stub:
-                calls = [Exec(stub, shell(STUBBORN, policies=QUICK)) for _ in range(5)]
+                at_once = {"on_disconnect": command_pb2.ON_DISCONNECT_KILL, **QUICK}
+                calls = [Exec(stub, shell(STUBBORN, policies=at_once)) for _ in range(5)]
+                os.mkfifo(f"{marker}.fifo")
+                calls.append(Exec(stub, shell(f"echo ready; read line < {marker}.fifo; echo $line > {marker}")))
                 for call in calls:
                     call.await_output(b"ready\n")
-                os.kill(front, signal.SIGKILL)
+                before = len(self.ends(node))
+                front = self.kill_front(node)
                 for call in calls:
                     self.assertEqual(call.error().code(), grpc.StatusCode.UNAVAILABLE)
-            wait_for(lambda: node.front_pid() not in (None, front), "another front")
+            wait_for(lambda: len(self.ends(node)) == before + 5, "those that were to end have ended")
+            self.assertEqual([(line["cause"], line["signal"]) for line in self.ends(node)[before:]],
+                             [("DISCONNECTED", signal.SIGKILL)] * 5)
+            with open(f"{marker}.fifo", "w", encoding="ascii") as fifo:
+                fifo.write("survived\n")
+            wait_for(lambda: len(self.ends(node)) == before + 6, "the other one has ended")
+            self.assertEqual(marker.read_text(), "survived\n")
+            self.assertEqual(self.ends(node)[-1]["cause"], "EXITED")
+            self.assertRegex(node.log(), rf"front \(pid {front}\) killed by SIGKILL; 6 sessions go on")
+            self.assertRegex(node.log(), r"adopted 6 sessions")
+            node.assert_settled()
+
+    def test_a_timeout_holds_while_no_front_lives(self):
+        with tempfile.TemporaryDirectory() as directory:
+            # The second front is one that never speaks.
+            script = pathlib.Path(directory) / "front"
+            script.write_text(f"""#!/bin/sh
+if [ -e {directory}/second ]; then exec sleep 1000; fi
+touch {directory}/second
+exec {support.BIN}/nacre-front "$@"
+""")
+            script.chmod(0o700)
+            node = Node(front=script).start()
+            self.addCleanup(node.clean)
+            with node.stub() as stub:
+                call = Exec(stub, shell(STUBBORN, timeout={"nanos": 500_000_000}, policies=QUICK))
+                call.await_output(b"ready\n")
+                os.kill(node.front_pid(), signal.SIGKILL)
+                call.error()
+            wait_for(lambda: [line for line in self.ends(node) if line["cause"] == "TIMED_OUT"], "its time is over")
+            node.terminate()
+            wait_for(lambda: "draining" in node.log(), "it ends")
+            for pid in support.children(node.pid):
+                os.kill(pid, signal.SIGKILL)  # it would be given ten seconds
+            self.assertEqual(node.wait(), 0)
+
+    def test_a_command_whose_output_nobody_takes_waits_and_ends_with_its_grace(self):
+        with Node() as node, node.stub() as stub:
+            node.warm_up(calls=4)
+            call = Exec(stub, command("yes", policies={"disconnect_grace": {"nanos": 300_000_000}}))
+            call.await_event("output")
+            self.kill_front(node)
+            call.error()
+            wait_for(lambda: not node.session_processes(), "yes ends")
+            self.assertEqual(self.ends(node)[-1]["cause"], "DISCONNECTED")
+
+    def test_fifty_fronts_leave_nothing_behind(self):
+        with Node() as node:
+            node.warm_up()
+            with node.stub() as stub:
+                policies = {"disconnect_grace": {"nanos": 100_000_000}, **QUICK}
+                for _ in range(scaled(10, 200)):
+                    call = Exec(stub, shell("echo ready; cat", input=command_pb2.INPUT_MODE_STREAM, policies=policies))
+                    try:
+                        call.await_output(b"ready\n")
+                    except grpc.RpcError:
+                        pass
+                    front = node.front_pid()
+                    os.kill(front, signal.SIGKILL)
+                    wait_for(lambda front=front: node.front_pid() not in (None, front), "another front")
             node.await_serving()
-            wait_for(lambda: not node.session_processes(), "its sessions end")
-            ends = [line for line in node.audit() if line["event"] == "end" and line["cause"] == "FRONT_LOST"]
-            self.assertEqual([line["signal"] for line in ends], [signal.SIGKILL] * 5)
-            self.assertRegex(node.log(), r"5 sessions lost their front")
-            self.assertRegex(node.log(), rf"front \(pid {front}\) killed by SIGKILL")
+            wait_for(lambda: not node.session_processes(), "their commands end")
             node.assert_settled()
 
     def test_callers_in_between_wait_for_the_next_front(self):
@@ -263,15 +335,6 @@ class FrontDeath(unittest.TestCase):
                 os.kill(front, signal.SIGKILL)
                 wait_for(lambda: not alive(front), "it is gone")
                 self.assertEqual(node.exec("echo", "x").stdout, b"x\n")
-
-    def test_commands_that_ignore_nothing_end_too_when_their_output_is_stuck(self):
-        with Node() as node, node.stub() as stub:
-            self.assertTrue(node.epoch)
-            call = Exec(stub, command("yes"))
-            call.await_event("output")
-            os.kill(node.front_pid(), signal.SIGKILL)
-            call.error()
-            wait_for(lambda: not node.session_processes(), "yes ends")
 
     def test_the_daemon_ends_cleanly_while_the_front_is_dead(self):
         node = Node().start()

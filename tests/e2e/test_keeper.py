@@ -51,13 +51,14 @@ class Rogue(unittest.TestCase):
 
     def test_a_front_that_dies_with_a_session(self):
         node = self.play("dies_with_a_session")
-        self.assertIn("1 sessions lost their front", node.log())
-        self.assertEqual([line["cause"] for line in node.audit() if "cause" in line][0], "FRONT_LOST")
+        self.assertIn("1 sessions go on", node.log())
+        self.assertIn("has no record and is ended", node.log())
+        self.assertEqual([line["cause"] for line in node.audit() if "cause" in line][0], "DISCONNECTED")
 
     def test_every_rule_broken_harms_no_session(self):
         node = self.play("breaks_every_rule")
         self.assertTrue((node.directory / "done").exists(), node.log())
-        for words in ("session 99 is not this front", "input beyond its ring", "no such signal", "a second hello",
+        for words in ("there is no session 99", "input beyond its ring", "no such signal", "a second hello",
                       "session number 5 is not the next", "does not serve", "not one short JSON object", "it still runs",
                       "descriptors that nothing asked for"):
             self.assertIn(words, node.log())

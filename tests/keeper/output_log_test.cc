@@ -120,7 +120,7 @@ TEST_F(OutputLogTest, AFullOrderIndexCountsAsAFullRing) {
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kLastData);
 }
 
-TEST_F(OutputLogTest, AReaderWhoseEntryWasReleasedAndTakenByAnotherGoesOnWithTheNext) {
+TEST_F(OutputLogTest, AReaderGoesOnWhenThePlacesOfTheEntriesItHasReadAreTakenByOthers) {
   OutputLog log(*arena_, slot_, kDefaultRingBytes);
   LogReader reader(*rings_, slot_, kDefaultRingBytes);
   std::string expected;
@@ -135,9 +135,9 @@ TEST_F(OutputLogTest, AReaderWhoseEntryWasReleasedAndTakenByAnotherGoesOnWithThe
   while (reader.Next(10).has_value()) {
   }
   log.Release(reader.position());
-  // As many entries as take every place of the index, that of the reader's last entry included.
-  write(kOrderEntries);
-  for (size_t i = 0; i < kOrderEntries; ++i) {
+  // As many entries as there is place for beside the reader's last.
+  write(kOrderEntries - 1);
+  for (size_t i = 0; i < kOrderEntries - 1; ++i) {
     const auto chunk = reader.Next(10);
     ASSERT_TRUE(chunk.has_value());
     EXPECT_EQ(chunk->size(), 1u);
@@ -157,14 +157,33 @@ TEST_F(OutputLogTest, ReleaseIsClampedToTheTotalAndNeverGoesBack) {
   EXPECT_EQ(log.total(), 3u + 4096);
 }
 
-TEST_F(OutputLogTest, ADiscardedLogNeverFills) {
+TEST_F(OutputLogTest, ALogThatKeepsTheNewestNeverFills) {
   OutputLog log(*arena_, slot_, 4096);
-  log.Discard();
+  log.KeepNewest();
   for (int i = 0; i < 100; ++i) {
     pipes_[kStdout].Write(std::string(4096, 'x'));
     ASSERT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 4096), OutputLog::Pull::kData);
   }
   EXPECT_EQ(log.bytes(kStdout), 100u * 4096);
+}
+
+TEST_F(OutputLogTest, AReaderMayStartAtAnyPositionThatIsNotReleased) {
+  OutputLog log(*arena_, slot_, 4096);
+  std::string all;
+  for (uint32_t i = 0; i < 100; ++i) {
+    const std::string bytes = std::to_string(i * 7919) + ";";
+    pipes_[i % 3 % 2].Write(bytes);
+    log.PullFrom(pipes_[i % 3 % 2].reader.get(), i % 3 % 2, bytes.size());
+    all += bytes;
+  }
+  for (uint64_t from = 0; from <= all.size(); ++from) {
+    log.Release(from);
+    EXPECT_EQ(log.released(), from);
+    LogReader reader(*rings_, slot_, 4096, from);
+    std::string heard;
+    while (const auto chunk = reader.Next(7)) heard += Text(*chunk);
+    EXPECT_EQ(heard, all.substr(from));
+  }
 }
 
 TEST_F(OutputLogTest, DigestsAreXxh3OfEachStream) {
