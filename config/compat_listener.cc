@@ -148,7 +148,7 @@ absl::Status SetKey(CompatListener* listener, std::string_view name, std::string
   std::vector<std::string> names;
   for (const Key& key : kKeys) {
     if (key.name == name) {
-      const absl::Status status = key.set(listener, value);
+      absl::Status status = key.set(listener, value);
       if (status.ok()) return status;
       return absl::InvalidArgumentError(
           absl::StrFormat("%s: %s", name, std::string(status.message())));

@@ -14,7 +14,7 @@ namespace {
 
 using Kind = Decoded::Kind;
 using Style = CompatListener::RequestStyle;
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 constexpr size_t kMax = 1000;
 

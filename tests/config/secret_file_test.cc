@@ -13,7 +13,7 @@ namespace {
 class SecretFileTest : public ::testing::Test {
  protected:
   std::string Write(const std::string& bytes, mode_t mode = 0600) {
-    const std::string path = dir_.path() + "/ops.key";
+    std::string path = dir_.path() + "/ops.key";
     std::ofstream(path) << bytes;
     chmod(path.c_str(), mode);
     return path;
