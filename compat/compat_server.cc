@@ -10,14 +10,12 @@ namespace {
 
 // Threads that read and write the spool.
 constexpr size_t kDiskThreads = 2;
-// Descriptors of replies: one in so many, and enough for two files.
-constexpr size_t kFileShare = 2;
-constexpr size_t kLeastFileFds = 4;
+// Of the descriptors half are for connections and half for replies: at least some connections, and
+// two files.
+constexpr size_t kLeastFds = 4;
 // Lines about connections that were refused.
 constexpr uint64_t kLogBurst = 10;
 constexpr int64_t kLogPeriodNs = 10'000'000'000;
-
-size_t FileFds(size_t descriptors) { return std::max(descriptors / kFileShare, kLeastFileFds); }
 
 }  // namespace
 
@@ -52,8 +50,8 @@ class CompatServer::Port : private AcceptLoop::Receiver {
 
 CompatServer::CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
                            const std::string& spool_dir, uint64_t spool_bytes)
-    : connection_fds_(descriptors - std::min(descriptors, FileFds(descriptors))),
-      file_fds_(FileFds(descriptors)),
+    : connection_fds_(std::max(descriptors / 2, kLeastFds)),
+      file_fds_(std::max(descriptors / 2, kLeastFds)),
       disk_(kDiskThreads),
       services_{loop, executor, file_fds_, nullptr, disk_},
       refused_log_(kLogBurst, kLogPeriodNs) {
