@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 #include "absl/strings/str_format.h"
@@ -40,6 +41,20 @@ constexpr uint64_t kLoggedRefusals = 20;
 // More starts under way than cores only wait for each other.
 int LaneCount() {
   return static_cast<int>(std::clamp(2 * std::thread::hardware_concurrency(), 4U, 32U));
+}
+
+// What open() gives, tried again for a while as long as somebody else has it: a daemon that was
+// killed lets go of its lock and its addresses a moment later, when its front has gone.
+template <typename Open>
+auto OnceFree(Open open) {
+  constexpr int64_t kPatienceNs = 2'000'000'000;
+  const int64_t deadline = MonotonicNs() + kPatienceNs;
+  auto opened = open();
+  while (absl::IsUnavailable(opened.status()) && MonotonicNs() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    opened = open();
+  }
+  return opened;
 }
 
 // The record of a big spawn: a memfd that can't change any more.
@@ -100,7 +115,7 @@ absl::Status Keeper::Open() {
   const size_t reserved = kOwnFds + 4 * static_cast<size_t>(lanes);
   max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
 
-  auto lock = LockDirectory(options_.state_dir);
+  auto lock = OnceFree([this] { return LockDirectory(options_.state_dir); });
   if (!lock.ok()) return lock.status();
   lock_ = *std::move(lock);
   if (!options_.spool_dir.empty()) {
@@ -116,7 +131,7 @@ absl::Status Keeper::Open() {
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
   for (const ListenOption& option : options_.listen) {
-    auto listener = Listener::Open(option.name, option.address);
+    auto listener = OnceFree([&option] { return Listener::Open(option.name, option.address); });
     if (!listener.ok()) return listener.status();
     listeners_.push_back(*std::move(listener));
   }

@@ -64,7 +64,7 @@ absl::Status PrepareUnixPath(const Address& address) {
   const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   SocketAddress peer = ToSocketAddress(address);
   if (connect(probe.get(), peer.get(), peer.length) == 0 || errno != ECONNREFUSED) {
-    return absl::AlreadyExistsError(
+    return absl::UnavailableError(
         absl::StrFormat("%s: another daemon serves this address", address.ToString()));
   }
   if (unlink(address.path.c_str()) != 0) return absl::ErrnoToStatus(errno, address.path);
@@ -98,7 +98,7 @@ absl::StatusOr<Listener> Listener::Open(std::string name, const Address& address
   umask(before);
   if (bound != 0) {
     if (bind_error == EADDRINUSE) {
-      return absl::AlreadyExistsError(
+      return absl::UnavailableError(
           absl::StrFormat("%s: another process serves this address", address.ToString()));
     }
     return absl::ErrnoToStatus(bind_error, address.ToString());
@@ -125,7 +125,7 @@ absl::StatusOr<UniqueFd> LockDirectory(const std::string& directory) {
   if (!lock.valid()) return absl::ErrnoToStatus(errno, path);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return absl::ErrnoToStatus(errno, path);
-    return absl::AlreadyExistsError(
+    return absl::UnavailableError(
         absl::StrFormat("%s: another daemon uses this state directory", directory));
   }
   return lock;

@@ -14,8 +14,9 @@ namespace nacre::keeper {
 // go, so a connection attempt is never refused in between. Removes its Unix socket when destroyed.
 class Listener {
  public:
-  // Binds and listens. ALREADY_EXISTS: a live daemon serves that address; a dead one's socket file
-  // is replaced. A Unix socket gets mode 0600, its directory (if missing) 0700.
+  // Binds and listens. UNAVAILABLE: somebody serves that address; a dead daemon's socket file is
+  // replaced. ALREADY_EXISTS: a file is there that is no socket. A Unix socket gets mode 0600, its
+  // directory (if missing) 0700.
   static absl::StatusOr<Listener> Open(std::string name, const Address& address);
   Listener(Listener&&) = default;
   Listener& operator=(Listener&&) = default;
@@ -36,7 +37,7 @@ class Listener {
 };
 
 // Holds `directory`, created 0700 if missing, for this process alone until the result is closed.
-// ALREADY_EXISTS: another daemon holds it.
+// UNAVAILABLE: another daemon holds it.
 absl::StatusOr<UniqueFd> LockDirectory(const std::string& directory);
 
 // Makes a private directory (0700), unless it is there. An error also for what is no directory.

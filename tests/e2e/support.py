@@ -101,8 +101,10 @@ def _read(path):
 
 
 def alive(pid):
-    """Whether the process exists and is no zombie."""
-    return state_of(pid) not in ("", "Z", "X")
+    """Whether any of its threads exists and is no zombie: as long as one does, it has its descriptors."""
+    with contextlib.suppress(OSError):
+        return any(state_of(f"{pid}/task/{one}") not in ("", "Z", "X") for one in os.listdir(f"/proc/{pid}/task"))
+    return False
 
 
 def state_of(pid):

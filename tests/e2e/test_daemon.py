@@ -79,6 +79,15 @@ class Listening(unittest.TestCase):
             with Node(listen=[first.target], directory=first.directory) as second:
                 self.assertEqual(second.exec("echo", "x").stdout, b"x\n")
 
+    def test_a_daemon_started_at_once_after_a_killed_one_waits_until_its_front_has_gone(self):
+        with Node() as first:
+            for _ in range(10):
+                first.exec("true")
+                first.process.kill()
+                first.process.wait()
+                first.start()
+                self.assertEqual(first.exec("echo", "x").stdout, b"x\n")
+
     def test_a_file_that_is_no_socket_is_left_alone(self):
         with Node() as first:
             path = first.directory / "precious"
