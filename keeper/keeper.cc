@@ -419,6 +419,9 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
     case v1::FrontRequest::kAudit:
       return audit_->Append(request.audit().line());
     case v1::FrontRequest::kUpdate:
+    case v1::FrontRequest::kSetOverflow:
+    case v1::FrontRequest::kArchive:
+    case v1::FrontRequest::kOpenLog:
     case v1::FrontRequest::REQUEST_NOT_SET:
       break;
   }
