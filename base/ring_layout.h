@@ -20,8 +20,11 @@
 // stores. A reader loads `total`, then `order_count`, then entries, each with acquire, and never
 // looks past `total`.
 //
-// Before the writer uses a released entry's place again it stores `order_tail`, so a reader that
-// loads it after an entry knows whether that entry was still its own.
+// Bytes stay after they were released, until others take their place. Before that the writer stores
+// `kept`, and before it uses an entry's place again `order_tail`; so a reader that loads
+// `order_tail` after an entry knows whether that entry was still its own, and one whose bytes may
+// be taken copies them, then loads `kept`: what lies before it was no longer whole. (Both sides
+// rely on x86-64's order of loads and of stores.)
 namespace nacre {
 
 inline constexpr uint32_t kStreams = 2;
@@ -33,8 +36,10 @@ struct SlotHeader {
   std::atomic<uint64_t> total;
   // Entries ever appended to the order index.
   std::atomic<uint64_t> order_count;
-  // Entries of the order index that are released: their places may be taken by later ones.
+  // Entries of the order index whose places may be taken by later ones.
   std::atomic<uint64_t> order_tail;
+  // Oldest position whose byte, and all after it, are still in the rings.
+  std::atomic<uint64_t> kept;
   // Input bytes written to the command.
   std::atomic<uint64_t> consumed;
 };

@@ -4,12 +4,13 @@
 #include <optional>
 #include <string_view>
 
-#include "executor/keeper_link.h"
+#include "executor/log_view.h"
 
 namespace nacre {
 
-// Walks a session's output log in order of position. Borrows the session's rings, whose bytes stay
-// what they are until released. Not thread-safe.
+// Walks a session's output log in order of position. Bytes that are not released stay what they
+// are; a reader of others asks SkipLost before it reads, and Whole after it has copied. Not
+// thread-safe.
 class LogReader {
  public:
   // Some consecutive bytes of one stream; in two parts where the ring wraps.
@@ -20,21 +21,26 @@ class LogReader {
     size_t size() const { return first.size() + second.size(); }
   };
 
-  // Starts at `position`: not released, at most the total.
-  LogReader(const SharedRings& rings, uint32_t slot, size_t ring_bytes, uint64_t position = 0);
+  // Starts at `position`, which is at most the total.
+  explicit LogReader(LogView view, uint64_t position = 0);
 
   // The next bytes, at most `limit`, if any are published.
   std::optional<Chunk> Next(size_t limit);
+
+  // Whether what the chunk points to had not been overwritten by now.
+  bool Whole(const Chunk& chunk) const;
+  // Goes on to the oldest byte that is still kept, if that is ahead; whether it is.
+  bool SkipLost();
 
   // Position after the last byte returned.
   uint64_t position() const { return position_; }
   // The total as last seen by Next.
   uint64_t seen() const { return seen_; }
+  // The oldest position whose byte, and all after it, are still there.
+  uint64_t kept() const { return view_.header->kept.load(std::memory_order_acquire); }
 
  private:
-  const SharedRings& rings_;
-  const uint32_t slot_;
-  const size_t ring_bytes_;
+  LogView view_;
   uint64_t position_, seen_ = 0;
   uint64_t entry_;
 };

@@ -33,7 +33,7 @@ void Session::Adopt(const keeper::v1::Adopted& adopted) {
   if (adopted.has_terminated()) termination_ = adopted.terminated();
   if (running_ || termination_.has_value()) {
     released_ = release_sent_ = adopted.released();
-    reader_.emplace(keeper_.rings(), slot_, adopted.ring_bytes(), released_);
+    reader_.emplace(LogView::OfSlot(keeper_.rings(), slot_, adopted.ring_bytes()), released_);
   }
   // The keeper wakes nobody until it is told that somebody waits.
   waiting_ = false;
@@ -45,7 +45,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
     case keeper::v1::KeeperEvent::kSpawned:
       slot_ = event.spawned().slot();
       start_unix_ns_ = static_cast<int64_t>(event.spawned().start_unix_ns());
-      reader_.emplace(keeper_.rings(), slot_, event.spawned().ring_bytes());
+      reader_.emplace(LogView::OfSlot(keeper_.rings(), slot_, event.spawned().ring_bytes()));
       running_ = true;
       if (driver_ != nullptr) driver_->OnStarted();
       if (dropping_) DropOutput();

@@ -72,6 +72,7 @@ int64_t Arena::Take() {
   header(slot).total.store(0, std::memory_order_relaxed);
   header(slot).order_count.store(0, std::memory_order_relaxed);
   header(slot).order_tail.store(0, std::memory_order_relaxed);
+  header(slot).kept.store(0, std::memory_order_relaxed);
   header(slot).consumed.store(0, std::memory_order_relaxed);
   return slot;
 }

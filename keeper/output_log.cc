@@ -1,6 +1,8 @@
 #include "keeper/output_log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,21 @@ namespace {
 
 // Of a stream: as far as it goes.
 constexpr uint64_t kNoOffset = ~uint64_t{0};
+
+// Bytes that wait in a pipe, at most `limit`.
+size_t Waiting(int fd, size_t limit) {
+  int waiting = 0;
+  if (ioctl(fd, FIONREAD, &waiting) != 0) return limit;
+  return std::min(static_cast<size_t>(waiting), limit);
+}
+
+// What it means that no byte waits in a pipe.
+OutputLog::Pull WhyEmpty(int fd) {
+  pollfd state{.fd = fd, .events = POLLIN, .revents = 0};
+  poll(&state, 1, 0);
+  if ((state.revents & POLLIN) != 0) return OutputLog::Pull::kData;  // since
+  return state.revents != 0 ? OutputLog::Pull::kEnd : OutputLog::Pull::kEmpty;
+}
 
 }  // namespace
 
@@ -35,8 +52,13 @@ bool OutputLog::HasRoom(uint32_t stream) const {
 OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
   if (!HasRoom(stream)) return Pull::kFull;
   Stream& s = streams_[stream];
-  const size_t want = std::min(limit, keep_newest_ ? ring_bytes_ : Free(stream));
-  if (keep_newest_) MakeRoom(stream, want);
+  size_t want = std::min(limit, keep_newest_ ? ring_bytes_ : Free(stream));
+  if (TakesPlace(stream, want)) {
+    // No more is given up than what comes needs; nothing for the end.
+    want = Waiting(fd, want);
+    if (want == 0) return WhyEmpty(fd);
+    MakeRoom(stream, want);
+  }
   const size_t offset = s.produced % ring_bytes_;
   const size_t first = std::min(want, ring_bytes_ - offset);
   const iovec parts[2] = {{s.ring + offset, first}, {s.ring, want - first}};
@@ -50,13 +72,24 @@ OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
   return static_cast<size_t>(got) < want ? Pull::kLastData : Pull::kData;
 }
 
-// Releases what lies where `bytes` more of a stream, and perhaps an entry, will go.
+// Whether `bytes` more of a stream, and perhaps an entry, go where something is still kept.
+bool OutputLog::TakesPlace(uint32_t stream, size_t bytes) const {
+  return streams_[stream].produced + bytes > ring_bytes_ + kept_.offsets[stream] ||
+         (order_count_ - kept_.entry == kOrderEntries && NeedsEntry(stream));
+}
+
+// Gives up what lies where `bytes` more of a stream, and perhaps an entry, will go. Readers can
+// know before it happens.
 void OutputLog::MakeRoom(uint32_t stream, size_t bytes) {
   const uint64_t needed = streams_[stream].produced + bytes;
-  if (needed > ring_bytes_) Advance(total_, stream, needed - ring_bytes_);
-  if (NeedsEntry(stream) && order_count_ - released_.entry == kOrderEntries) {
-    Advance(OrderRun::Load(Entry(released_.entry)).end, stream, kNoOffset);
+  if (needed > ring_bytes_) Advance(&kept_, total_, stream, needed - ring_bytes_);
+  if (order_count_ - kept_.entry == kOrderEntries && NeedsEntry(stream)) {
+    Advance(&kept_, OrderRun::Load(Entry(kept_.entry)).end, stream, kNoOffset);
   }
+  // Only to keep the newest, or to leave an entry that is used up.
+  if (kept_.position > released_.position || kept_.entry > released_.entry) released_ = kept_;
+  header_.kept.store(kept_.position, std::memory_order_release);
+  header_.order_tail.store(kept_.entry, std::memory_order_release);
 }
 
 void OutputLog::Append(uint32_t stream, uint64_t bytes) {
@@ -78,25 +111,24 @@ void OutputLog::Append(uint32_t stream, uint64_t bytes) {
   header_.total.store(total_, std::memory_order_release);
 }
 
-void OutputLog::Advance(uint64_t position, uint32_t stream, uint64_t offset) {
+void OutputLog::Advance(Cursor* cursor, uint64_t position, uint32_t stream, uint64_t offset) const {
   while (order_count_ > 0) {
-    const OrderRun run = OrderRun::Load(Entry(released_.entry));
-    if (released_.position == run.end) {
+    const OrderRun run = OrderRun::Load(Entry(cursor->entry));
+    if (cursor->position == run.end) {
       // The last entry may still grow: the cursor stays on it.
-      if (released_.entry + 1 == order_count_) break;
-      ++released_.entry;
+      if (cursor->entry + 1 == order_count_) break;
+      ++cursor->entry;
       continue;
     }
-    if (released_.position >= position || released_.offsets[stream] >= offset) break;
-    uint64_t bytes = std::min(position, run.end) - released_.position;
-    if (run.stream == stream) bytes = std::min(bytes, offset - released_.offsets[stream]);
-    released_.offsets[run.stream] += bytes;
-    released_.position += bytes;
+    if (cursor->position >= position || cursor->offsets[stream] >= offset) break;
+    uint64_t bytes = std::min(position, run.end) - cursor->position;
+    if (run.stream == stream) bytes = std::min(bytes, offset - cursor->offsets[stream]);
+    cursor->offsets[run.stream] += bytes;
+    cursor->position += bytes;
   }
-  header_.order_tail.store(released_.entry, std::memory_order_release);
 }
 
-void OutputLog::Release(uint64_t position) { Advance(position, kStdout, kNoOffset); }
+void OutputLog::Release(uint64_t position) { Advance(&released_, position, kStdout, kNoOffset); }
 
 std::string OutputLog::Digest(uint32_t stream) const {
   const XXH3_state_t* state = streams_[stream].hash.get();

@@ -29,15 +29,18 @@ class OutputLog {
   // Takes up to `limit` bytes from a non-blocking descriptor into the log.
   Pull PullFrom(int fd, uint32_t stream, size_t limit);
 
-  // Positions before `position` may be overwritten. Clamped to the total; never goes back.
+  // Positions before `position` may be overwritten once their place is needed. Clamped to the
+  // total; never goes back.
   void Release(uint64_t position);
 
-  // From now on the oldest bytes are overwritten when there is no room, released or not.
-  void KeepNewest() { keep_newest_ = true; }
+  // Whether the oldest bytes are overwritten when there is no room, released or not.
+  void KeepNewest(bool keep_newest) { keep_newest_ = keep_newest; }
 
   bool HasRoom(uint32_t stream) const;
   uint64_t total() const { return total_; }
   uint64_t released() const { return released_.position; }
+  // Oldest position whose byte, and all after it, are still in the rings.
+  uint64_t kept() const { return kept_.position; }
   uint64_t bytes(uint32_t stream) const { return streams_[stream].produced; }
   // XXH3-128 of all bytes of the stream, canonical form.
   std::string Digest(uint32_t stream) const;
@@ -61,8 +64,9 @@ class OutputLog {
   }
   bool NeedsEntry(uint32_t stream) const;
   OrderEntry& Entry(uint64_t index) const { return order_[index % kOrderEntries]; }
-  // Moves released_ on, at most to `position`, until the stream's offset is `offset`.
-  void Advance(uint64_t position, uint32_t stream, uint64_t offset);
+  // Moves on, at most to `position`, until the stream's offset is `offset`.
+  void Advance(Cursor* cursor, uint64_t position, uint32_t stream, uint64_t offset) const;
+  bool TakesPlace(uint32_t stream, size_t bytes) const;
   void MakeRoom(uint32_t stream, size_t bytes);
   void Append(uint32_t stream, uint64_t bytes);
 
@@ -72,7 +76,8 @@ class OutputLog {
   std::array<Stream, kStreams> streams_;
   uint64_t total_ = 0;
   uint64_t order_count_ = 0;
-  Cursor released_;
+  // What is no longer waited for; what is no longer in the rings. kept_ never passes released_.
+  Cursor released_, kept_;
   bool keep_newest_ = false;
 };
 

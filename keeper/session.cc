@@ -239,7 +239,7 @@ void Session::Release(const v1::Release& release) {
 }
 
 void Session::StopWaitingForReaders() {
-  log_.KeepNewest();
+  log_.KeepNewest(true);
   if (!over()) host_.OnRunnable(this);
 }
 

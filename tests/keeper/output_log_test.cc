@@ -37,6 +37,8 @@ class OutputLogTest : public ::testing::Test {
     slot_ = static_cast<uint32_t>(arena_->Take());
   }
 
+  LogView View(size_t ring_bytes) const { return LogView::OfSlot(*rings_, slot_, ring_bytes); }
+
   static std::string Text(const LogReader::Chunk& chunk) {
     return std::string(chunk.first) + std::string(chunk.second);
   }
@@ -49,7 +51,7 @@ class OutputLogTest : public ::testing::Test {
 
 TEST_F(OutputLogTest, BytesComeBackInOrderOfArrivalWithTheirStreamsAndPositions) {
   OutputLog log(*arena_, slot_, kDefaultRingBytes);
-  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  LogReader reader(View(kDefaultRingBytes));
   EXPECT_FALSE(reader.Next(100).has_value());
   pipes_[kStdout].Write("one");
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100), OutputLog::Pull::kLastData);
@@ -73,7 +75,7 @@ TEST_F(OutputLogTest, BytesComeBackInOrderOfArrivalWithTheirStreamsAndPositions)
 
 TEST_F(OutputLogTest, AReaderSeesAnEntryThatGrowsAfterItWasUsedUp) {
   OutputLog log(*arena_, slot_, kDefaultRingBytes);
-  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  LogReader reader(View(kDefaultRingBytes));
   pipes_[kStdout].Write("a");
   log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 100);
   EXPECT_EQ(Text(*reader.Next(100)), "a");
@@ -89,7 +91,7 @@ TEST_F(OutputLogTest, AReaderSeesAnEntryThatGrowsAfterItWasUsedUp) {
 TEST_F(OutputLogTest, AFullRingTakesNothingUntilReleased) {
   constexpr size_t kRing = 4096;
   OutputLog log(*arena_, slot_, kRing);
-  LogReader reader(*rings_, slot_, kRing);
+  LogReader reader(View(kRing));
   pipes_[kStdout].Write(std::string(kRing, 'x') + "tail");
   EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10 * kRing),
             OutputLog::Pull::kData);
@@ -117,18 +119,19 @@ TEST_F(OutputLogTest, AFullOrderIndexCountsAsAFullRing) {
   // The last entry is standard error's and may still grow.
   EXPECT_TRUE(log.HasRoom(kStderr));
   log.Release(1);
-  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kLastData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kData);
+  EXPECT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 10), OutputLog::Pull::kEmpty);
 }
 
 TEST_F(OutputLogTest, AReaderGoesOnWhenThePlacesOfTheEntriesItHasReadAreTakenByOthers) {
   OutputLog log(*arena_, slot_, kDefaultRingBytes);
-  LogReader reader(*rings_, slot_, kDefaultRingBytes);
+  LogReader reader(View(kDefaultRingBytes));
   std::string expected;
   const auto write = [&](size_t entries) {
     for (size_t i = 0; i < entries; ++i) {
       const uint32_t stream = i % 2;
       pipes_[stream].Write("x");
-      ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, 10), OutputLog::Pull::kLastData);
+      log.PullFrom(pipes_[stream].reader.get(), stream, 10);
     }
   };
   write(2);
@@ -159,7 +162,7 @@ TEST_F(OutputLogTest, ReleaseIsClampedToTheTotalAndNeverGoesBack) {
 
 TEST_F(OutputLogTest, ALogThatKeepsTheNewestNeverFills) {
   OutputLog log(*arena_, slot_, 4096);
-  log.KeepNewest();
+  log.KeepNewest(true);
   for (int i = 0; i < 100; ++i) {
     pipes_[kStdout].Write(std::string(4096, 'x'));
     ASSERT_EQ(log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 4096), OutputLog::Pull::kData);
@@ -179,10 +182,134 @@ TEST_F(OutputLogTest, AReaderMayStartAtAnyPositionThatIsNotReleased) {
   for (uint64_t from = 0; from <= all.size(); ++from) {
     log.Release(from);
     EXPECT_EQ(log.released(), from);
-    LogReader reader(*rings_, slot_, 4096, from);
+    LogReader reader(View(4096), from);
     std::string heard;
     while (const auto chunk = reader.Next(7)) heard += Text(*chunk);
     EXPECT_EQ(heard, all.substr(from));
+  }
+}
+
+TEST_F(OutputLogTest, WhatWasReleasedStaysForALaterReaderUntilItsPlaceIsNeeded) {
+  OutputLog log(*arena_, slot_, 4096);
+  std::string all;
+  const auto write = [&](uint32_t stream, const std::string& bytes) {
+    pipes_[stream].Write(bytes);
+    log.PullFrom(pipes_[stream].reader.get(), stream, bytes.size());
+    log.Release(log.total());
+    all += bytes;
+  };
+  for (uint32_t i = 0; i < 100; ++i) write(i % 2, std::to_string(i) + ";");
+  for (uint64_t from = 0; from <= all.size(); ++from) {
+    LogReader reader(View(4096), from);
+    EXPECT_FALSE(reader.SkipLost());
+    std::string heard;
+    while (const auto chunk = reader.Next(7)) {
+      heard += Text(*chunk);
+      EXPECT_TRUE(reader.Whole(*chunk));
+    }
+    EXPECT_EQ(heard, all.substr(from));
+  }
+}
+
+TEST_F(OutputLogTest, AReaderOfBytesThatWereOverwrittenIsToldAndGoesOnWithTheOldestKept) {
+  OutputLog log(*arena_, slot_, 4096);
+  log.KeepNewest(true);
+  std::string all;
+  uint32_t stream = 0;
+  const auto write = [&](size_t count) {
+    for (size_t i = 0; i < count; ++i, stream = 1 - stream) {
+      const std::string bytes(97 + i % 50, static_cast<char>('a' + all.size() % 26));
+      pipes_[stream].Write(bytes);
+      ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, bytes.size()),
+                OutputLog::Pull::kData);
+      all += bytes;
+    }
+  };
+  write(20);
+  LogReader reader(View(4096), 5);
+  const auto chunk = reader.Next(3);
+  EXPECT_TRUE(reader.Whole(*chunk));
+  write(200);
+  EXPECT_FALSE(reader.Whole(*chunk));
+  ASSERT_TRUE(reader.SkipLost());
+  const uint64_t kept = reader.position();
+  EXPECT_EQ(kept, reader.kept());
+  EXPECT_GE(all.size() - kept, 4096u);  // at least one ring's worth
+  std::string heard;
+  while (const auto next = reader.Next(1000)) heard += Text(*next);
+  EXPECT_EQ(heard, all.substr(kept));
+}
+
+TEST_F(OutputLogTest, AReaderThatDoesNotAskWhatWasLostStaysInsideTheRing) {
+  OutputLog log(*arena_, slot_, 4096);
+  log.KeepNewest(true);
+  for (int i = 0; i < 20; ++i) {
+    pipes_[kStdout].Write(std::string(4096, 'x'));
+    log.PullFrom(pipes_[kStdout].reader.get(), kStdout, 4096);
+  }
+  LogReader reader(View(4096), 5);
+  const auto chunk = reader.Next(~size_t{0});
+  EXPECT_EQ(chunk->size(), 4096u);
+  EXPECT_FALSE(reader.Whole(*chunk));
+}
+
+TEST_F(OutputLogTest, ManyPiecesCrowdOutTheOldestWhenTheIndexIsFull) {
+  OutputLog log(*arena_, slot_, kDefaultRingBytes);
+  std::string all;
+  for (size_t i = 0; i < 2 * kOrderEntries; ++i) {
+    const uint32_t stream = i % 2;
+    const std::string byte(1, static_cast<char>('a' + i % 26));
+    pipes_[stream].Write(byte);
+    log.PullFrom(pipes_[stream].reader.get(), stream, 10);
+    log.Release(log.total());
+    all += byte;
+  }
+  LogReader reader(View(kDefaultRingBytes));
+  ASSERT_TRUE(reader.SkipLost());
+  EXPECT_EQ(reader.position(), all.size() - kOrderEntries);
+  std::string heard;
+  while (const auto chunk = reader.Next(1000)) heard += Text(*chunk);
+  EXPECT_EQ(heard, all.substr(all.size() - kOrderEntries));
+}
+
+TEST_F(OutputLogTest, TheEndTakesNothingOfWhatIsKept) {
+  constexpr size_t kRing = 4096;
+  OutputLog log(*arena_, slot_, kRing);
+  pipes_[kStdout].Write(std::string(kRing, 'x') + "more");
+  const int fd = pipes_[kStdout].reader.get();
+  EXPECT_EQ(log.PullFrom(fd, kStdout, kRing), OutputLog::Pull::kData);
+  log.Release(kRing);
+  log.PullFrom(fd, kStdout, kRing);
+  EXPECT_EQ(log.total(), kRing + 4);
+  EXPECT_EQ(log.kept(), 4u);
+  log.Release(log.total());
+  EXPECT_EQ(log.PullFrom(fd, kStdout, kRing), OutputLog::Pull::kEmpty);
+  pipes_[kStdout].writer.reset();
+  EXPECT_EQ(log.PullFrom(fd, kStdout, kRing), OutputLog::Pull::kEnd);
+  EXPECT_EQ(log.kept(), 4u);
+}
+
+TEST_F(OutputLogTest, OnceItNoLongerKeepsTheNewestALogWaitsForItsReaderAgain) {
+  for (const uint64_t first : {0, 1, 2, 1000}) {
+    const auto slot = static_cast<uint32_t>(arena_->Take());
+    OutputLog log(*arena_, slot, kDefaultRingBytes);
+    const auto write = [&](size_t i) {
+      pipes_[i % 2].Write("x");
+      return log.PullFrom(pipes_[i % 2].reader.get(), i % 2, 1);
+    };
+    size_t i = 0;
+    for (; i < first; ++i) write(i);
+    log.Release(first);  // at the end of the last entry, which the next one leaves behind
+    log.KeepNewest(true);
+    for (; i < first + kOrderEntries; ++i) EXPECT_EQ(write(i), OutputLog::Pull::kData);
+    log.KeepNewest(false);
+    EXPECT_EQ(write(i), OutputLog::Pull::kFull) << first;
+    EXPECT_EQ(log.kept(), first);
+    log.Release(first + 2);
+    char byte;
+    EXPECT_EQ(read(pipes_[i % 2].reader.get(), &byte, 1), 1);
+    EXPECT_EQ(write(i), OutputLog::Pull::kData);
+    arena_->Return(slot, 0);
   }
 }
 
@@ -207,7 +334,7 @@ TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
   OutputLog log(*arena_, slot_, kRing);
   std::atomic<uint64_t> released{0};
   std::thread consumer([&] {
-    LogReader reader(*rings_, slot_, kRing);
+    LogReader reader(View(kRing));
     uint64_t counts[kStreams] = {};
     while (reader.position() < kBytes) {
       const auto chunk = reader.Next(5000);
