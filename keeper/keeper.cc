@@ -418,8 +418,17 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
     }
     case v1::FrontRequest::kAudit:
       return audit_->Append(request.audit().line());
-    case v1::FrontRequest::kUpdate:
-    case v1::FrontRequest::kSetOverflow:
+    case v1::FrontRequest::kUpdate: {
+      auto session = find(request.update().session());
+      if (!session.ok()) return session.status();
+      return (*session)->Update(request.update().state());
+    }
+    case v1::FrontRequest::kSetOverflow: {
+      auto session = find(request.set_overflow().session());
+      if (!session.ok()) return session.status();
+      (*session)->SetOverflow(request.set_overflow().keep_newest());
+      return absl::OkStatus();
+    }
     case v1::FrontRequest::kArchive:
     case v1::FrontRequest::kOpenLog:
     case v1::FrontRequest::REQUEST_NOT_SET:

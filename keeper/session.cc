@@ -26,6 +26,7 @@ constexpr int64_t kReapRetryNs = 20'000'000;
 constexpr int64_t kSpawnedHoldNs = 1'000'000;
 // Input that the front has not heard of is reported in steps of this size, or when all is consumed.
 constexpr uint64_t kInputStep = 64 * 1024;
+constexpr size_t kMaxState = 4096;
 
 constexpr int kDefaultFirstSignal = SIGTERM;
 constexpr int kDefaultLastSignal = SIGKILL;
@@ -238,9 +239,20 @@ void Session::Release(const v1::Release& release) {
   }
 }
 
-void Session::StopWaitingForReaders() {
-  log_.KeepNewest(true);
+void Session::SetOverflow(bool keep_newest) {
+  log_.KeepNewest(keep_newest || gave_up_);
   if (!over()) host_.OnRunnable(this);
+}
+
+void Session::StopWaitingForReaders() {
+  gave_up_ = true;
+  SetOverflow(true);
+}
+
+absl::Status Session::Update(const std::string& state) {
+  if (state.size() > kMaxState) return absl::InvalidArgumentError("update: the state is too big");
+  front_state_ = state;
+  return absl::OkStatus();
 }
 
 absl::Status Session::ProduceInput(uint64_t produced, bool eof) {
@@ -435,7 +447,8 @@ void Session::RecordEnd(int status, const rusage& usage) {
   end.set_by(end_by_);
   end.set_start_unix_ns(start_unix_ns_);
   end.set_end_unix_ns(WallNs());
-  end.set_run_ns(MonotonicNs() - start_ns_);
+  end_ns_ = MonotonicNs();
+  end.set_run_ns(end_ns_ - start_ns_);
   end.set_user_ns(ToNs(usage.ru_utime));
   end.set_system_ns(ToNs(usage.ru_stime));
   end.set_max_rss_bytes(static_cast<uint64_t>(usage.ru_maxrss) * 1024);
@@ -481,7 +494,10 @@ void Session::Describe(v1::Adopted* adopted) const {
   adopted->set_input_produced(input_produced_);
   adopted->set_input_eof(input_eof_);
   adopted->set_session_record(front_record_);
-  if (state_ == State::kEnded) *adopted->mutable_terminated() = termination_;
+  adopted->set_state(front_state_);
+  if (state_ != State::kEnded) return;
+  *adopted->mutable_terminated() = termination_;
+  adopted->set_ended_ago_ns(MonotonicNs() - end_ns_);
 }
 
 void Session::TakeNews(v1::KeeperMessage* message) {

@@ -61,6 +61,10 @@ class Session : public EventHandler {
   void Release(const v1::Release& release);
   absl::Status ProduceInput(uint64_t produced, bool eof);
   absl::Status SendSignal(int number);
+  // Whether the oldest output is overwritten when there is no room; else the command waits.
+  void SetOverflow(bool keep_newest);
+  // Keeps the front's small state; an error when it is too big.
+  absl::Status Update(const std::string& state);
   // Ends the session by its ladder. The first cause stays.
   void End(v1::EndCause cause, const std::string& by);
   // The keeper stops: as End, and once the ladder is done no reader is waited for either.
@@ -132,6 +136,7 @@ class Session : public EventHandler {
   const int64_t grace_ns_;
   // What fronts hand on to each other.
   const std::string front_record_;
+  std::string front_state_;
 
   State state_ = State::kQueued;
   Spawner::Child child_;
@@ -148,10 +153,12 @@ class Session : public EventHandler {
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 
-  int64_t start_unix_ns_ = 0, start_ns_ = 0;
+  int64_t start_unix_ns_ = 0, start_ns_ = 0, end_ns_ = 0;
   v1::EndCause end_cause_ = v1::END_CAUSE_UNSPECIFIED;
   std::string end_by_;
   bool held_open_ = false, leader_gone_ = false, give_up_after_ladder_ = false;
+  // The keeper stops: no reader is waited for, whatever the front says.
+  bool gave_up_ = false;
 
   // News for the front.
   bool news_adopted_ = false, news_spawned_ = false, news_progress_ = false, news_ended_ = false;
