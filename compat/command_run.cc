@@ -75,19 +75,25 @@ absl::Status CommandRun::Launch(const Identity& identity, std::string command) {
   parts.argv = {"/bin/sh", "-c", "--", std::move(command)};
   parts.timeout_ns = options_.timeout_ns;
   parts.on_disconnect.grace_ns = 0;
+  parts.retention.after_end_ns = 0;  // these clients know of no sessions
   auto spec = CommandSpec::Create(std::move(parts));
   if (!spec.ok()) return spec.status();
-  auto session = services_.executor.Start(identity, *spec, this);
-  if (!session.ok()) return session.status();
-  session_ = *std::move(session);
+  auto start = services_.executor.Start(identity, *spec, this);
+  if (!start.ok()) return start.status();
+  session_ = start->session;
   return absl::OkStatus();
 }
 
 void CommandRun::Abandon() {
   done_ = nullptr;
   retry_.cancel();
-  if (session_ != nullptr) std::exchange(session_, nullptr)->Abandon();
+  if (session_ == nullptr) return;
+  std::exchange(session_, nullptr)->Leave(this, Session::Leaving::kLost);
 }
+
+void CommandRun::OnStarted() { session_->OpenLog(this); }
+
+void CommandRun::OnLog(absl::StatusOr<LogView> log) { reader_.emplace(*std::move(log)); }
 
 void CommandRun::OnStartFailed(const absl::Status& status) {
   session_.reset();
@@ -107,7 +113,7 @@ void CommandRun::OnProgress() {
 void CommandRun::Collect() {
   size_t unwritten = 0;
   while (unwritten < kWriteBytes) {
-    const auto chunk = session_->reader().Next(kWriteBytes - unwritten);
+    const auto chunk = reader_->Next(kWriteBytes - unwritten);
     if (!chunk.has_value()) break;
     if (!given_up_.ok() || Keep(*chunk)) continue;
     unwritten_.push_back(*chunk);
@@ -118,16 +124,16 @@ void CommandRun::Collect() {
     return;
   }
   unwritten_.clear();
-  session_->Release(session_->reader().position());
-  if (!session_->termination().has_value() || !session_->output_taken()) {
-    session_->Wait();
+  session_->Release(reader_->position());
+  if (!session_->termination().has_value() || reader_->position() < session_->end_position()) {
+    session_->Wait(reader_->seen());
     return;
   }
   if (given_up_.ok()) CompleteOutput();
   // The client first: it waits, and the keeper does not.
   const std::shared_ptr<Session> session = std::exchange(session_, nullptr);
   Finish(given_up_);
-  session->Close();
+  session->Leave(this, Session::Leaving::kDone);
 }
 
 absl::Status CommandRun::TooMuch() const {
@@ -143,7 +149,7 @@ absl::Status CommandRun::TooMuch() const {
 
 // Whether the chunk needs no disk: it is in memory now, or nobody wants it any more.
 bool CommandRun::Keep(const LogReader::Chunk& chunk) {
-  if (session_->reader().position() > max_output_) {
+  if (reader_->position() > max_output_) {
     GiveUp(TooMuch());
     return true;
   }
@@ -233,7 +239,7 @@ void CommandRun::OnWritten(const absl::Status& status) {
     log::Warning("session %s: %s", session_->id(), std::string(status.message()));
     GiveUp(NoRoom());
   }
-  session_->Release(session_->reader().position());
+  session_->Release(reader_->position());
   Collect();
 }
 
@@ -250,7 +256,7 @@ void CommandRun::CompleteOutput() {
     if (stream.transcoder.has_value()) stream.transcoder->Finish(&stream.collected.tail);
   }
   note_ = NoteEnd();
-  if (session_->reader().position() + note_.size() > max_output_) GiveUp(TooMuch());
+  if (reader_->position() + note_.size() > max_output_) GiveUp(TooMuch());
 }
 
 std::string CommandRun::NoteEnd() const {

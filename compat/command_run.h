@@ -15,6 +15,7 @@
 #include "compat/transcoder.h"
 #include "config/compat_listener.h"
 #include "executor/executor.h"
+#include "executor/log_reader.h"
 
 namespace nacre::compat {
 
@@ -25,7 +26,7 @@ namespace nacre::compat {
 //                           └─▶ WriteToFiles (disk thread) ──▶ OnWritten (loop) ──▶ Collect …
 //
 // While a write is under way its bytes stay in the ring, and the command may go on filling it.
-class CommandRun : public std::enable_shared_from_this<CommandRun>, private SessionDriver {
+class CommandRun : public std::enable_shared_from_this<CommandRun>, private SessionFollower {
  public:
   struct Result {
     // Why there is no output: the command did not start, or wrote more than may be kept.
@@ -57,7 +58,8 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
 
   absl::Status SetUpEncoding();
   absl::Status Launch(const Identity& identity, std::string command);
-  void OnStarted() override {}
+  void OnStarted() override;
+  void OnLog(absl::StatusOr<LogView> log) override;
   void OnStartFailed(const absl::Status& status) override;
   void OnProgress() override;
 
@@ -80,6 +82,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   const uint64_t max_output_;
   Done done_;
   std::shared_ptr<Session> session_;
+  std::optional<LogReader> reader_;
   Spool::Lease lease_;
   // Why the output is not kept any more.
   absl::Status given_up_;

@@ -107,6 +107,14 @@ std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
   return WithCommand(std::move(line), spec);
 }
 
+std::string UseLine(const Identity& identity, const std::string& session_id,
+                    const std::string& verb, const std::string& how) {
+  ordered_json line = {{"event", verb}, {"session", session_id}};
+  AddCaller(identity, &line);
+  if (!how.empty()) line["how"] = how;
+  return Dump(line);
+}
+
 std::string RefusedLine(const Identity& identity, const std::string& why) {
   ordered_json line = {{"event", "refused"}};
   AddCaller(identity, &line);

@@ -19,6 +19,10 @@ std::string StartLine(const Identity& identity, const std::string& session_id,
 std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
                        const absl::Status& denial);
 
+// What somebody does with a session that exists, e.g. "attach", and how, e.g. "drive".
+std::string UseLine(const Identity& identity, const std::string& session_id,
+                    const std::string& verb, const std::string& how);
+
 // A request that was refused before it was a command: nothing of it is written but why.
 std::string RefusedLine(const Identity& identity, const std::string& why);
 

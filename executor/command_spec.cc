@@ -1,7 +1,11 @@
 #include "executor/command_spec.h"
 
+#include <xxhash.h>
+
+#include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "executor/errors.h"
@@ -11,6 +15,12 @@ namespace {
 
 constexpr int64_t kMaxGraceNs = 3600LL * 1'000'000'000;
 constexpr int64_t kMaxDisconnectGraceNs = 24 * kMaxGraceNs;
+constexpr int64_t kMaxRetentionNs = 7 * 24 * kMaxGraceNs;
+constexpr size_t kMaxTags = 32;
+constexpr size_t kMaxTagName = 63;
+constexpr size_t kMaxTagValue = 255;
+constexpr size_t kMaxRequestId = 128;
+constexpr uint64_t kPageBytes = 4096;
 
 // Counts a string against the bounds on size and refuses NUL.
 absl::Status CheckString(std::string_view field, const std::string& value, size_t* total) {
@@ -60,7 +70,42 @@ absl::Status CheckPolicies(const CommandParts& parts) {
       return InvalidField("policies.kill_ladder", "a signal is not between 1 and 64");
     }
   }
+  if (parts.retention.after_end_ns < 0 || parts.retention.after_end_ns > kMaxRetentionNs) {
+    return InvalidField("policies.retention", "is not between 0 and 7 days");
+  }
+  if (parts.retention.bytes > kMaxRingBytes) {
+    return InvalidField("policies.retention_bytes",
+                        absl::StrFormat("exceeds %d bytes", kMaxRingBytes));
+  }
   return absl::OkStatus();
+}
+
+absl::Status CheckTags(const std::map<std::string, std::string>& tags) {
+  if (tags.size() > kMaxTags) {
+    return InvalidField("tags", absl::StrFormat("are more than %d", kMaxTags));
+  }
+  for (const auto& [name, value] : tags) {
+    const bool named =
+        !name.empty() && name.size() <= kMaxTagName &&
+        std::all_of(name.begin(), name.end(), [](unsigned char c) {
+          return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '/';
+        });
+    if (!named) {
+      return InvalidField("tags", "a name is not 1 to 63 letters, digits, '-', '_', '.' or '/'");
+    }
+    if (value.size() > kMaxTagValue) {
+      return InvalidField("tags", absl::StrFormat("the value of \"%s\" exceeds 255 bytes", name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRequestId(const std::string& id) {
+  if (id.size() <= kMaxRequestId &&
+      std::all_of(id.begin(), id.end(), [](unsigned char c) { return absl::ascii_isgraph(c); })) {
+    return absl::OkStatus();
+  }
+  return InvalidField("request_id", "is not 1 to 128 printable ASCII characters without space");
 }
 
 }  // namespace
@@ -83,6 +128,13 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
     return InvalidField("command.cwd", "is not an absolute path");
   }
   if (absl::Status status = CheckPolicies(parts); !status.ok()) return status;
+  if (absl::Status status = CheckTags(parts.tags); !status.ok()) return status;
+  if (absl::Status status = CheckRequestId(parts.request_id); !status.ok()) return status;
+  // A ring of whole pages, never smaller than it must be to be fast.
+  parts.retention.bytes = std::max<uint64_t>(
+      kDefaultRingBytes, (parts.retention.bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+  // In an order that a caller's map does not decide.
+  std::sort(parts.env.begin(), parts.env.end());
   return CommandSpec(std::move(parts));
 }
 
@@ -99,7 +151,18 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
   record.mutable_ladder()->set_first_signal(parts_.ladder.first_signal);
   record.mutable_ladder()->set_grace_ns(static_cast<uint64_t>(parts_.ladder.grace_ns));
   record.mutable_ladder()->set_last_signal(parts_.ladder.last_signal);
+  record.set_ring_bytes(parts_.retention.bytes);
   return record;
+}
+
+std::string CommandSpec::Fingerprint() const {
+  std::string all = ToRecord().SerializeAsString();
+  absl::StrAppend(&all, ",", parts_.on_disconnect.grace_ns, ",", parts_.on_disconnect.keep, ",",
+                  parts_.retention.after_end_ns, ",", parts_.retention.block_on_overflow);
+  for (const auto& [name, value] : parts_.tags) absl::StrAppend(&all, "\n", name, "=", value);
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(all.data(), all.size()));
+  return std::string(reinterpret_cast<const char*>(canonical.digest), sizeof(canonical.digest));
 }
 
 }  // namespace nacre

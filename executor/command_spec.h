@@ -1,19 +1,33 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/ring_layout.h"
 #include "nacre/keeper/v1/keeper.pb.h"
 
 namespace nacre {
 
 // What happens to the command when its driver is lost.
 struct DisconnectPolicy {
-  // Time until the kill ladder starts; 0: at once.
+  // How long the session waits for a driver to come back, its output held.
   int64_t grace_ns = 30'000'000'000;
+  // After that it runs on; else the kill ladder starts.
+  bool keep = false;
+};
+
+// What is kept for those who come later.
+struct RetentionPolicy {
+  // Time from the end until the session is forgotten; 0: at once.
+  int64_t after_end_ns = 600'000'000'000;
+  // Newest output kept of each stream.
+  uint64_t bytes = kDefaultRingBytes;
+  // While nobody drives, the command waits for room; else the newest output is kept.
+  bool block_on_overflow = false;
 };
 
 // How a session is ended. 1 to 64 each; the grace at most one hour.
@@ -36,6 +50,11 @@ struct CommandParts {
   bool wait_for_eof = false;
   DisconnectPolicy on_disconnect;
   KillLadder ladder;
+  RetentionPolicy retention;
+  // Labels to find the session by.
+  std::map<std::string, std::string> tags;
+  // Two starts of one identity under one id are one start; empty: none.
+  std::string request_id;
 };
 
 // A command that has been checked once and can't be wrong. Immutable value.
@@ -55,6 +74,11 @@ class CommandSpec {
   bool input() const { return parts_.input; }
   bool merge_stderr() const { return parts_.merge_stderr; }
   const DisconnectPolicy& on_disconnect() const { return parts_.on_disconnect; }
+  const RetentionPolicy& retention() const { return parts_.retention; }
+  const std::map<std::string, std::string>& tags() const { return parts_.tags; }
+  const std::string& request_id() const { return parts_.request_id; }
+  // XXH3-128, canonical form, of everything but the request id: equal for equal starts.
+  std::string Fingerprint() const;
 
   // The keeper's form of it, without audit and session record.
   keeper::v1::SpawnRecord ToRecord() const;

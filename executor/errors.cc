@@ -1,13 +1,16 @@
 #include "executor/errors.h"
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 
 namespace nacre {
 namespace {
 
 constexpr char kReasonPayload[] = "nacre/reason";
 constexpr char kFieldPayload[] = "nacre/field";
+constexpr absl::string_view kMetadataPrefix = "nacre/metadata/";
 
 absl::Cord ToCord(std::string_view text) {
   return absl::Cord(absl::string_view(text.data(), text.size()));
@@ -39,6 +42,19 @@ absl::Status NotServed(std::string_view field) {
                                   absl::StrFormat("%s is not yet served", field));
   status.SetPayload(kFieldPayload, ToCord(field));
   return status;
+}
+
+void AddErrorMetadata(std::string_view name, std::string_view value, absl::Status* status) {
+  status->SetPayload(absl::StrCat(kMetadataPrefix, std::string(name)), ToCord(value));
+}
+
+std::map<std::string, std::string> ErrorMetadata(const absl::Status& status) {
+  std::map<std::string, std::string> metadata;
+  status.ForEachPayload([&metadata](absl::string_view url, const absl::Cord& value) {
+    if (!absl::ConsumePrefix(&url, kMetadataPrefix)) return;
+    metadata.emplace(std::string(url), std::string(value));
+  });
+  return metadata;
 }
 
 std::optional<std::string> ErrorReason(const absl::Status& status) {

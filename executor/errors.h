@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,11 @@ absl::Status InvalidField(std::string_view field, std::string_view why);
 // UNIMPLEMENTED: the field is part of the contract but this release does not serve it.
 absl::Status NotServed(std::string_view field);
 
+// Adds what a program may want to know beside the reason, e.g. "oldest_position".
+void AddErrorMetadata(std::string_view name, std::string_view value, absl::Status* status);
+
 std::optional<std::string> ErrorReason(const absl::Status& status);
 std::optional<std::string> ErrorField(const absl::Status& status);
+std::map<std::string, std::string> ErrorMetadata(const absl::Status& status);
 
 }  // namespace nacre

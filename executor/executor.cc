@@ -5,9 +5,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "executor/audit.h"
 #include "executor/errors.h"
@@ -17,6 +25,8 @@ namespace {
 
 // A record above this travels as a memfd: a datagram holds 64 KiB in all.
 constexpr size_t kInlineRecord = 32 * 1024;
+// A session's id: the keeper's epoch in so many hexadecimal digits, '-', its number.
+constexpr size_t kEpochDigits = 8;
 
 absl::StatusOr<UniqueFd> SealedMemory(const std::string& bytes) {
   UniqueFd fd(memfd_create("nacre-spawn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -38,6 +48,8 @@ uint64_t SessionOf(const keeper::v1::KeeperEvent& event) {
       return event.progress().session();
     case keeper::v1::KeeperEvent::kTerminated:
       return event.terminated().session();
+    case keeper::v1::KeeperEvent::kLogOpened:
+      return event.log_opened().session();
     default:
       return 0;
   }
@@ -46,6 +58,19 @@ uint64_t SessionOf(const keeper::v1::KeeperEvent& event) {
 // Refusals cost a caller nothing, so the audit takes a few of them: ten a second.
 constexpr uint64_t kRefusalBurst = 200;
 constexpr int64_t kRefusalPeriodNs = 100'000'000;
+// Expired sessions are looked for so often at most.
+constexpr int64_t kExpiryStepNs = 200'000'000;
+
+std::string RequestKey(const std::string& owner, const std::string& request_id) {
+  return absl::StrCat(owner, " ", request_id);
+}
+
+absl::Status NoSuchSession(const std::string& id) {
+  // Text of a caller that goes back to that caller, but perhaps onto a terminal.
+  return MakeError(
+      absl::StatusCode::kNotFound, "SESSION_NOT_FOUND",
+      absl::StrFormat("there is no session \"%s\"", absl::CHexEscape(id.substr(0, 64))));
+}
 
 }  // namespace
 
@@ -54,29 +79,99 @@ Executor::Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& pol
       keeper_(keeper),
       policy_(policy),
       refusals_(kRefusalBurst, kRefusalPeriodNs),
-      next_number_(keeper.welcome().next_session()) {}
+      next_number_(keeper.welcome().next_session()),
+      expiry_(loop) {}
 
-absl::StatusOr<std::shared_ptr<Session>> Executor::Start(const Identity& identity,
-                                                         const CommandSpec& spec,
-                                                         SessionDriver* driver) {
-  if (draining_) {
-    return MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                     "the node is shutting down and starts no new commands");
-  }
+absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
+                                                      const CommandSpec& spec,
+                                                      SessionFollower* driver) {
   if (absl::Status denial = policy_.CheckStart(identity, spec); !denial.ok()) {
     SendAudit(audit::DeniedLine(identity, spec, denial));
     return denial;
   }
+  if (auto known = FindRequest(identity, spec.request_id()); known != nullptr) {
+    if (known->record().fingerprint == spec.Fingerprint()) {
+      return StartResult{.session = std::move(known), .already = true};
+    }
+    return MakeError(absl::StatusCode::kAlreadyExists, "REQUEST_ID_REUSED",
+                     absl::StrFormat("request_id: session %s was started under \"%s\" with another "
+                                     "command or policy; choose a new id",
+                                     known->id(), spec.request_id()));
+  }
+  if (draining_) {
+    return MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                     "the node is shutting down and starts no new commands");
+  }
   const uint64_t number = next_number_++;
   const SessionRecord kept = SessionRecord::Of(identity, spec);
   auto session = std::make_shared<Session>(loop_, keeper_, number, SessionId(number), kept);
-  session->SetDriver(driver);
   keeper::v1::SpawnRecord record = spec.ToRecord();
   record.set_session_record(kept.Serialize());
   record.set_audit_intent(audit::StartLine(identity, session->id(), spec));
   sessions_.emplace(number, session);
+  if (!kept.request_id.empty()) requests_[RequestKey(identity.name, kept.request_id)] = number;
+  ++running_;
   SendSpawn(number, std::move(record));
-  return session;
+  if (driver != nullptr) {
+    session->Join(driver);
+    session->Drive(driver);
+  } else {
+    session->StartUndriven();
+  }
+  return StartResult{.session = std::move(session)};
+}
+
+std::shared_ptr<Session> Executor::FindRequest(const Identity& identity,
+                                               const std::string& request_id) {
+  if (request_id.empty()) return nullptr;
+  const auto it = requests_.find(RequestKey(identity.name, request_id));
+  return it == requests_.end() ? nullptr : sessions_.at(it->second);
+}
+
+absl::StatusOr<std::shared_ptr<Session>> Executor::Find(const Identity& identity,
+                                                        const std::string& id,
+                                                        const std::string& verb,
+                                                        const std::string& how) {
+  if (id.empty()) return InvalidField("session_id", "is required");
+  const std::vector<std::string> parts = absl::StrSplit(id, '-');
+  uint64_t number = 0;
+  const bool is_id = parts.size() == 2 && parts[0].size() == kEpochDigits &&
+                     std::all_of(parts[0].begin(), parts[0].end(), absl::ascii_isxdigit) &&
+                     absl::SimpleAtoi(parts[1], &number);
+  if (!is_id) return NoSuchSession(id);
+  if (parts[0] != Epoch()) {
+    return MakeError(absl::StatusCode::kNotFound, "NODE_RESTARTED",
+                     absl::StrFormat("session %s is of before the node was restarted; its command "
+                                     "ended with it",
+                                     id));
+  }
+  const auto it = sessions_.find(number);
+  if (it == sessions_.end() || it->second->forgotten() ||
+      !policy_.MayAccess(identity, it->second->owner())) {
+    return NoSuchSession(id);
+  }
+  if (!verb.empty()) SendAudit(audit::UseLine(identity, id, verb, how));
+  return it->second;
+}
+
+std::vector<std::shared_ptr<Session>> Executor::List(
+    const Identity& identity, uint64_t after, size_t limit,
+    const std::function<bool(const Session&)>& wanted) const {
+  std::vector<std::shared_ptr<Session>> found;
+  for (auto it = sessions_.upper_bound(after); it != sessions_.end() && found.size() < limit;
+       ++it) {
+    const Session& session = *it->second;
+    if (!session.forgotten() && policy_.MayAccess(identity, session.owner()) && wanted(session)) {
+      found.push_back(it->second);
+    }
+  }
+  return found;
+}
+
+void Executor::Delete(const Identity& by, Session& session) {
+  session.Cancel(by);
+  session.Forget();
+  if (session.termination().has_value()) Remove(session.number());
 }
 
 void Executor::AuditRefusal(const Identity& identity, const std::string& why) {
@@ -109,9 +204,15 @@ void Executor::SendSpawn(uint64_t number, keeper::v1::SpawnRecord record) {
   keeper_.Send(request, std::move(fd));
 }
 
-std::string Executor::SessionId(uint64_t number) const {
-  return absl::StrFormat("%08x-%d", keeper_.welcome().epoch(), number);
+std::string Executor::Epoch() const {
+  return absl::StrFormat("%0*x", kEpochDigits, keeper_.welcome().epoch());
 }
+
+std::string Executor::SessionId(uint64_t number) const {
+  return absl::StrFormat("%s-%d", Epoch(), number);
+}
+
+// --- the keeper's events ------------------------------------------------------------------------
 
 void Executor::Adopt(const keeper::v1::Adopted& adopted) {
   const uint64_t number = adopted.session();
@@ -122,11 +223,19 @@ void Executor::Adopt(const keeper::v1::Adopted& adopted) {
   }
   auto session =
       std::make_shared<Session>(loop_, keeper_, number, SessionId(number), *std::move(record));
-  if (!adopted.has_terminated()) sessions_.emplace(number, session);
+  sessions_.emplace(number, session);
+  if (const std::string& id = session->record().request_id; !id.empty()) {
+    requests_[RequestKey(session->owner().name, id)] = number;
+  }
   session->Adopt(adopted);
+  if (adopted.has_terminated()) {
+    Retain(session);
+  } else {
+    ++running_;
+  }
 }
 
-void Executor::OnEvent(const keeper::v1::KeeperEvent& event) {
+void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
   if (event.has_adopted()) {
     Adopt(event.adopted());
     return;
@@ -135,11 +244,67 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event) {
   if (it == sessions_.end()) return;
   // The event may be the last that holds the session.
   const std::shared_ptr<Session> session = it->second;
-  session->OnEvent(event);
-  if (event.has_terminated() || event.has_spawn_failed()) {
-    sessions_.erase(session->number());
-    CheckIdle();
+  if (event.has_log_opened()) {
+    session->OnLogOpened(event.log_opened(), std::move(fd));
+    return;
   }
+  session->OnEvent(event);
+  if (event.has_terminated()) {
+    Retain(session);
+  } else if (event.has_spawn_failed()) {
+    Remove(session->number());
+  } else {
+    return;
+  }
+  --running_;
+  CheckIdle();
+}
+
+// --- retention ----------------------------------------------------------------------------------
+
+void Executor::Retain(const std::shared_ptr<Session>& session) {
+  if (session->forgotten()) {
+    Remove(session->number());
+    return;
+  }
+  const auto other = retention_.Add(session->number(), session->owner().name,
+                                    session->end_ns() + session->record().retention_ns);
+  if (other.has_value()) {
+    sessions_.at(*other)->Forget();
+    Remove(*other);
+  }
+  ArmExpiry();
+}
+
+// Lets go of a session that is forgotten. Whoever follows it still may do so to the end.
+void Executor::Remove(uint64_t number) {
+  const auto it = sessions_.find(number);
+  if (it == sessions_.end()) return;
+  const SessionRecord& record = it->second->record();
+  if (!record.request_id.empty()) {
+    const auto request = requests_.find(RequestKey(record.owner.name, record.request_id));
+    if (request != requests_.end() && request->second == number) requests_.erase(request);
+  }
+  retention_.Remove(number);
+  sessions_.erase(it);
+}
+
+void Executor::ArmExpiry() {
+  const auto next = retention_.next_expiry();
+  if (!next.has_value() || (expiry_at_ != 0 && expiry_at_ <= *next)) return;
+  // Not sooner than that: many that expire one by one are taken together.
+  const int64_t delay = std::max(*next - MonotonicNs(), kExpiryStepNs);
+  expiry_at_ = MonotonicNs() + delay;
+  expiry_.expires_after(std::chrono::nanoseconds(delay));
+  expiry_.async_wait([this](std::error_code error) {
+    if (error) return;
+    expiry_at_ = 0;
+    for (const uint64_t number : retention_.TakeExpired(MonotonicNs())) {
+      sessions_.at(number)->Forget();
+      Remove(number);
+    }
+    ArmExpiry();
+  });
 }
 
 void Executor::Drain(std::function<void()> on_idle) {
@@ -149,7 +314,7 @@ void Executor::Drain(std::function<void()> on_idle) {
 }
 
 void Executor::CheckIdle() {
-  if (sessions_.empty() && on_idle_) std::exchange(on_idle_, nullptr)();
+  if (running_ == 0 && on_idle_) std::exchange(on_idle_, nullptr)();
 }
 
 }  // namespace nacre

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/throttle.h"
@@ -13,43 +16,74 @@
 #include "executor/identity.h"
 #include "executor/keeper_link.h"
 #include "executor/policy.h"
+#include "executor/retention.h"
 #include "executor/session.h"
 
 namespace nacre {
 
-// Starts commands: the only way in for every front end, with policy and audit inside. All methods
-// on the loop that it was given.
+// Starts commands and finds their sessions: the only way in for every front end, with policy and
+// audit inside. All methods on the loop that it was given.
 //
-//   auto session = executor.Start(identity, spec, &driver);
-//   … driver.OnStarted(): session->reader(), session->WriteInput() …
-//   … driver.OnProgress() until session->termination() and output_taken() …
-//   session->Close();
+//   auto start = executor.Start(identity, spec, &follower);
+//   … follower.OnStarted(): session->OpenLog(…), session->WriteInput(…) …
+//   … follower.OnProgress() until session->termination() and its log is read …
+//   session->Leave(&follower, Session::Leaving::kDone);
 class Executor {
  public:
   Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& policy);
 
-  // Starts a command for `driver`, which outlives the session or lets go of it by Close or Abandon.
-  // PERMISSION_DENIED, or UNAVAILABLE/DRAINING; how the start itself went is told to the driver.
-  absl::StatusOr<std::shared_ptr<Session>> Start(const Identity& identity, const CommandSpec& spec,
-                                                 SessionDriver* driver);
+  struct StartResult {
+    std::shared_ptr<Session> session;
+    // It had been started before, under the same request id; nobody has joined it by this.
+    bool already = false;
+  };
+  // Starts a command. `driver` drives it, and leaves it before it goes; null: nobody drives it.
+  // PERMISSION_DENIED, ALREADY_EXISTS/REQUEST_ID_REUSED, or UNAVAILABLE/DRAINING; how the start
+  // itself went is told to the followers.
+  absl::StatusOr<StartResult> Start(const Identity& identity, const CommandSpec& spec,
+                                    SessionFollower* driver);
+
+  // A session that `identity` may use, for what the audit is told: `verb` and `how`; without a verb
+  // it is only looked at, and the audit is told nothing. NOT_FOUND, with NODE_RESTARTED for one of
+  // an earlier keeper.
+  absl::StatusOr<std::shared_ptr<Session>> Find(const Identity& identity, const std::string& id,
+                                                const std::string& verb = {},
+                                                const std::string& how = {});
+
+  // The sessions of numbers above `after` that `identity` may use and `wanted` takes, in order, at
+  // most `limit`.
+  std::vector<std::shared_ptr<Session>> List(
+      const Identity& identity, uint64_t after, size_t limit,
+      const std::function<bool(const Session&)>& wanted) const;
+
+  // Forgets a session of Find; one that runs is ended first, on behalf of `by`.
+  void Delete(const Identity& by, Session& session);
+
+  // When an ended session will be forgotten, on the monotonic clock.
+  int64_t expiry_ns(const Session& session) const { return retention_.expiry(session.number()); }
 
   // Writes into the audit that a front end refused what was to be a request. Some a second: of
   // more, the next line says how many there were.
   void AuditRefusal(const Identity& identity, const std::string& why);
 
-  // An event of the keeper.
-  void OnEvent(const keeper::v1::KeeperEvent& event);
+  // An event of the keeper, with the descriptor that came beside it, if any.
+  void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd);
 
-  // Refuses new sessions from now on and calls `on_idle` once none is left.
+  // Refuses new sessions from now on and calls `on_idle` once no command runs.
   void Drain(std::function<void()> on_idle);
 
-  size_t sessions() const { return sessions_.size(); }
+  size_t running() const { return running_; }
 
  private:
   void Adopt(const keeper::v1::Adopted& adopted);
+  std::shared_ptr<Session> FindRequest(const Identity& identity, const std::string& request_id);
+  std::string Epoch() const;
   std::string SessionId(uint64_t number) const;
   void SendAudit(std::string line);
   void SendSpawn(uint64_t number, keeper::v1::SpawnRecord record);
+  void Retain(const std::shared_ptr<Session>& session);
+  void Remove(uint64_t number);
+  void ArmExpiry();
   void CheckIdle();
 
   asio::io_context& loop_;
@@ -57,7 +91,13 @@ class Executor {
   const Policy& policy_;
   Throttle refusals_;
   uint64_t next_number_;
-  std::unordered_map<uint64_t, std::shared_ptr<Session>> sessions_;
+  std::map<uint64_t, std::shared_ptr<Session>> sessions_;
+  // Sessions by owner and request id.
+  std::unordered_map<std::string, uint64_t> requests_;
+  Retention retention_;
+  asio::steady_timer expiry_;
+  int64_t expiry_at_ = 0;  // 0: the timer does not run
+  size_t running_ = 0;
   bool draining_ = false;
   std::function<void()> on_idle_;
 };

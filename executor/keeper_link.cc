@@ -117,7 +117,10 @@ void SeqpacketKeeperLink::OnReadable() {
       on_closed_();
       return;
     }
-    for (const auto& event : message.events()) on_event_(event);
+    // What comes with a descriptor comes alone.
+    UniqueFd fd;
+    if (!(*received)->fds.empty()) fd = std::move((*received)->fds[0]);
+    for (const auto& event : message.events()) on_event_(event, std::move(fd));
   }
   AwaitReadable();
 }

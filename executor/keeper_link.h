@@ -41,7 +41,8 @@ class SharedRings {
 // loop.
 class KeeperLink {
  public:
-  using EventHandler = std::function<void(const keeper::v1::KeeperEvent&)>;
+  // The descriptor is that of a LogOpened.
+  using EventHandler = std::function<void(const keeper::v1::KeeperEvent&, UniqueFd)>;
 
   virtual ~KeeperLink() = default;
   // Queues a request; requests of one thread arrive in order. `record_fd` is the memfd of a big

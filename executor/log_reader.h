@@ -29,6 +29,8 @@ class LogReader {
 
   // Whether what the chunk points to had not been overwritten by now.
   bool Whole(const Chunk& chunk) const;
+  // Goes back to a chunk that was not whole.
+  void Rewind(const Chunk& chunk) { position_ = chunk.position; }
   // Goes on to the oldest byte that is still kept, if that is ahead; whether it is.
   bool SkipLost();
 

@@ -16,4 +16,8 @@ absl::Status OwnerPolicy::CheckStart(const Identity& identity, const CommandSpec
                       identity.name, owner_uid_));
 }
 
+bool OwnerPolicy::MayAccess(const Identity& identity, const Identity& owner) const {
+  return identity.name == owner.name || identity.uid == owner_uid_ || identity.uid == 0;
+}
+
 }  // namespace nacre

@@ -14,6 +14,9 @@ class Policy {
   virtual ~Policy() = default;
   // OK, or PERMISSION_DENIED/POLICY_DENIED with the rule's name and the remedy.
   virtual absl::Status CheckStart(const Identity& identity, const CommandSpec& spec) const = 0;
+  // Whether `identity` may do with a session of `owner` what it may do with its own. Who may not,
+  // does not learn that there is one.
+  virtual bool MayAccess(const Identity& identity, const Identity& owner) const = 0;
 };
 
 // The policy of a node without a policy file: the user who runs the daemon, and root; anonymous
@@ -24,6 +27,8 @@ class OwnerPolicy : public Policy {
   OwnerPolicy(uint32_t owner_uid, bool insecure_loopback)
       : owner_uid_(owner_uid), insecure_loopback_(insecure_loopback) {}
   absl::Status CheckStart(const Identity& identity, const CommandSpec& spec) const override;
+  // One's own; and all, for the daemon's user and root.
+  bool MayAccess(const Identity& identity, const Identity& owner) const override;
 
  private:
   const uint32_t owner_uid_;

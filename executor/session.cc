@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
+#include "base/clock.h"
 #include "executor/errors.h"
 #include "executor/spawn_error.h"
+#include "nacre/internal/v1/session_record.pb.h"
 
 namespace nacre {
 namespace {
@@ -24,61 +27,221 @@ Session::Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, st
       record_(std::move(record)),
       grace_(loop) {}
 
+// --- the keeper's events ------------------------------------------------------------------------
+
 void Session::Adopt(const keeper::v1::Adopted& adopted) {
   running_ = adopted.running();
+  archived_ = adopted.archived();
   slot_ = adopted.slot();
+  ring_bytes_ = adopted.ring_bytes();
   start_unix_ns_ = static_cast<int64_t>(adopted.start_unix_ns());
   produced_ = adopted.input_produced();
   input_closed_ = adopted.input_eof();
-  if (adopted.has_terminated()) termination_ = adopted.terminated();
-  if (running_ || termination_.has_value()) {
-    released_ = release_sent_ = adopted.released();
-    reader_.emplace(LogView::OfSlot(keeper_.rings(), slot_, adopted.ring_bytes()), released_);
+  released_ = release_sent_ = adopted.released();
+  kept_ = adopted.kept();
+  keeps_newest_ = true;  // perhaps: so that a driver has it changed
+  internal::v1::SessionState state;
+  if (state.ParseFromString(adopted.state())) {
+    detached_ = state.detached();
+    forgotten_ = state.deleted();
   }
   // The keeper wakes nobody until it is told that somebody waits.
   waiting_ = false;
-  Abandon();
+  if (!adopted.has_terminated()) {
+    AwaitDriver();
+    return;
+  }
+  termination_ = adopted.terminated();
+  end_ns_ = MonotonicNs() - static_cast<int64_t>(adopted.ended_ago_ns());
+  if (!archived_ || forgotten_) Rest();
 }
 
 void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
   switch (event.event_case()) {
     case keeper::v1::KeeperEvent::kSpawned:
       slot_ = event.spawned().slot();
+      ring_bytes_ = event.spawned().ring_bytes();
       start_unix_ns_ = static_cast<int64_t>(event.spawned().start_unix_ns());
-      reader_.emplace(LogView::OfSlot(keeper_.rings(), slot_, event.spawned().ring_bytes()));
       running_ = true;
-      if (driver_ != nullptr) driver_->OnStarted();
-      if (dropping_) DropOutput();
+      TellFollowers([](SessionFollower& follower) { follower.OnStarted(); });
       break;
-    case keeper::v1::KeeperEvent::kSpawnFailed:
+    case keeper::v1::KeeperEvent::kSpawnFailed: {
       failed_ = true;
       grace_.cancel();
-      if (driver_ != nullptr) {
-        driver_->OnStartFailed(SpawnError(event.spawn_failed(), record_.program, record_.cwd));
-      }
+      const absl::Status why = SpawnError(event.spawn_failed(), record_.program, record_.cwd);
+      TellFollowers([&why](SessionFollower& follower) { follower.OnStartFailed(why); });
+      followers_.clear();
+      driver_ = writer_ = nullptr;
       break;
+    }
     case keeper::v1::KeeperEvent::kProgress:
       waiting_ = false;
-      if (dropping_) DropOutput();
-      if (driver_ != nullptr) driver_->OnProgress();
+      TellFollowers([](SessionFollower& follower) { follower.OnProgress(); });
       break;
     case keeper::v1::KeeperEvent::kTerminated:
       termination_ = event.terminated();
+      end_ns_ = MonotonicNs();
+      forgotten_ = forgotten_ || record_.retention_ns == 0;
       grace_.cancel();
-      if (driver_ != nullptr) {
-        driver_->OnProgress();
-      } else {
-        Close();
-      }
+      if (followers_.empty()) Rest();
+      TellFollowers([](SessionFollower& follower) { follower.OnProgress(); });
       break;
     default:
       break;
   }
 }
 
-bool Session::output_taken() const {
-  return reader_.has_value() &&
-         reader_->position() == keeper_.rings().header(slot_).total.load(std::memory_order_acquire);
+// Each of them that is still one when its turn comes.
+template <typename Call>
+void Session::TellFollowers(Call call) {
+  for (SessionFollower* follower : std::vector(followers_)) {
+    if (std::find(followers_.begin(), followers_.end(), follower) != followers_.end()) {
+      call(*follower);
+    }
+  }
+}
+
+// --- following ----------------------------------------------------------------------------------
+
+void Session::Join(SessionFollower* follower) { followers_.push_back(follower); }
+
+void Session::Drive(SessionFollower* follower) {
+  driver_ = follower;
+  grace_.cancel();
+  if (termination_.has_value()) return;
+  if (std::exchange(detached_, false)) SendState();
+  SendOverflow(false);
+}
+
+void Session::TakeInput(SessionFollower* follower) {
+  if (writer_ != nullptr && writer_ != follower) writer_->OnInputTaken();
+  writer_ = follower;
+}
+
+void Session::Leave(SessionFollower* follower, Leaving how) {
+  std::erase(followers_, follower);
+  std::erase(awaiting_log_, follower);
+  if (writer_ == follower) writer_ = nullptr;
+  const bool drove = driver_ == follower;
+  if (drove) driver_ = nullptr;
+  if (failed_) return;
+  if (termination_.has_value()) {
+    if (followers_.empty()) Rest();
+    return;
+  }
+  if (!drove) return;
+  if (how == Leaving::kDetached) {
+    detached_ = true;
+    SendState();
+    GoOnUndriven();
+  } else if (how == Leaving::kBroken) {
+    SendEnd(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
+    SendOverflow(true);
+  } else {
+    AwaitDriver();
+  }
+}
+
+// For the grace the output is held for the driver's return.
+void Session::AwaitDriver() {
+  if (driver_ != nullptr) return;
+  if (record_.on_disconnect.grace_ns == 0 || forgotten_) {
+    GoOnUndriven();
+    return;
+  }
+  grace_.expires_after(std::chrono::nanoseconds(record_.on_disconnect.grace_ns));
+  grace_.async_wait([self = weak_from_this()](std::error_code error) {
+    const std::shared_ptr<Session> session = self.lock();
+    if (!error && session != nullptr) session->GoOnUndriven();
+  });
+}
+
+void Session::GoOnUndriven() {
+  if (driver_ != nullptr || termination_.has_value()) return;
+  if (forgotten_) {
+    SendEnd(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
+    SendOverflow(true);
+  } else if (record_.on_disconnect.keep || detached_) {
+    SendOverflow(!record_.block_on_overflow);
+  } else {
+    SendEnd(keeper::v1::END_CAUSE_DISCONNECTED, "");
+    SendOverflow(true);
+  }
+}
+
+void Session::StartUndriven() {
+  detached_ = true;
+  SendState();
+  GoOnUndriven();
+}
+
+// It has ended, and nobody looks.
+void Session::Rest() {
+  keeper::v1::FrontRequest request;
+  if (forgotten_) {
+    if (std::exchange(forget_sent_, true)) return;
+    request.mutable_forget()->set_session(number_);
+  } else if (!archived_) {
+    kept_ = kept_position();
+    archived_ = true;
+    request.mutable_archive()->set_session(number_);
+  } else {
+    return;
+  }
+  Send(request);
+}
+
+void Session::Forget() {
+  if (std::exchange(forgotten_, true)) return;
+  if (!termination_.has_value()) {
+    SendState();
+  } else if (followers_.empty()) {
+    Rest();
+  }
+}
+
+// --- output -------------------------------------------------------------------------------------
+
+uint64_t Session::end_position() const {
+  if (termination_.has_value()) {
+    uint64_t total = 0;
+    for (const auto& stream : termination_->streams()) total += stream.bytes();
+    return total;
+  }
+  if (!running_) return 0;
+  return keeper_.rings().header(slot_).total.load(std::memory_order_acquire);
+}
+
+uint64_t Session::kept_position() const {
+  if (archived_ || (!running_ && !termination_.has_value())) return kept_;
+  return keeper_.rings().header(slot_).kept.load(std::memory_order_acquire);
+}
+
+uint64_t Session::untaken_position() const { return std::max(released_, kept_position()); }
+
+void Session::OpenLog(SessionFollower* follower) {
+  if (!archived_) {
+    follower->OnLog(LogView::OfSlot(keeper_.rings(), slot_, ring_bytes_));
+    return;
+  }
+  awaiting_log_.push_back(follower);
+  if (awaiting_log_.size() > 1) return;
+  keeper::v1::FrontRequest request;
+  request.mutable_open_log()->set_session(number_);
+  Send(request);
+}
+
+void Session::OnLogOpened(const keeper::v1::LogOpened& opened, UniqueFd fd) {
+  absl::StatusOr<LogView> view =
+      opened.lost().empty()
+          ? LogView::Map(std::move(fd), opened.ring_bytes())
+          : MakeError(absl::StatusCode::kDataLoss, "OUTPUT_LOST",
+                      "the output of session " + id_ + " could not be kept: " + opened.lost());
+  while (!awaiting_log_.empty()) {
+    SessionFollower* follower = awaiting_log_.back();
+    awaiting_log_.pop_back();
+    follower->OnLog(view);
+  }
 }
 
 void Session::SendRelease(bool waits) {
@@ -90,7 +253,7 @@ void Session::SendRelease(bool waits) {
   release->set_session(number_);
   release->set_position(released_);
   release->set_waits(waits);
-  release->set_seen(reader_->seen());
+  release->set_seen(seen_);
   release->set_consumed_seen(consumed_seen_);
   Send(request);
 }
@@ -99,13 +262,35 @@ void Session::Proceed() {
   if (released_ - release_sent_ >= kReleaseStep) SendRelease(false);
 }
 
-void Session::Wait() {
+void Session::Wait(uint64_t seen) {
+  seen_ = std::max(seen_, seen);
   if (!waiting_ || released_ != release_sent_) SendRelease(true);
 }
 
+void Session::SendOverflow(bool keep_newest) {
+  if (!std::exchange(keeps_newest_, keep_newest) && !keep_newest) return;
+  keeper::v1::FrontRequest request;
+  request.mutable_set_overflow()->set_session(number_);
+  request.mutable_set_overflow()->set_keep_newest(keep_newest);
+  Send(request);
+}
+
+void Session::SendState() {
+  internal::v1::SessionState state;
+  state.set_detached(detached_);
+  state.set_deleted(forgotten_);
+  keeper::v1::FrontRequest request;
+  request.mutable_update()->set_session(number_);
+  request.mutable_update()->set_state(state.SerializeAsString());
+  Send(request);
+}
+
+// --- input --------------------------------------------------------------------------------------
+
 void Session::ObserveInput() {
-  if (running_)
+  if (running()) {
     consumed_seen_ = keeper_.rings().header(slot_).consumed.load(std::memory_order_acquire);
+  }
 }
 
 absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view data) {
@@ -119,7 +304,7 @@ absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view dat
   if (input_closed_) return InvalidField("input.data", "comes after the end of the input");
   const size_t room = kInputRingBytes - (produced_ - input_consumed());
   const size_t taken = std::min(room, data.size());
-  if (taken == 0) return known;
+  if (taken == 0 || !running()) return known;
   char* ring = keeper_.rings().input(slot_);
   const size_t at = produced_ % kInputRingBytes;
   const size_t first = std::min(taken, kInputRingBytes - at);
@@ -134,7 +319,7 @@ absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view dat
 }
 
 void Session::CloseInput() {
-  if (!record_.takes_input || !running_ || std::exchange(input_closed_, true)) return;
+  if (!record_.takes_input || !running() || std::exchange(input_closed_, true)) return;
   keeper::v1::FrontRequest request;
   request.mutable_input()->set_session(number_);
   request.mutable_input()->set_produced(produced_);
@@ -142,8 +327,10 @@ void Session::CloseInput() {
   Send(request);
 }
 
+// --- signals and ending -------------------------------------------------------------------------
+
 void Session::Signal(uint32_t number) {
-  if (!running_ || termination_.has_value()) return;
+  if (!running()) return;
   keeper::v1::FrontRequest request;
   request.mutable_signal()->set_session(number_);
   request.mutable_signal()->set_number(number);
@@ -160,53 +347,5 @@ void Session::SendEnd(keeper::v1::EndCause cause, const std::string& by) {
 }
 
 void Session::Cancel(const Identity& by) { SendEnd(keeper::v1::END_CAUSE_CANCELLED, by.name); }
-
-void Session::Close() {
-  driver_ = nullptr;
-  if (std::exchange(closed_, true) || !termination_.has_value()) return;
-  keeper::v1::FrontRequest request;
-  request.mutable_forget()->set_session(number_);
-  Send(request);
-}
-
-void Session::Abandon() {
-  driver_ = nullptr;
-  if (failed_ || closed_) return;
-  if (termination_.has_value()) {
-    Close();
-  } else if (record_.on_disconnect.grace_ns == 0) {
-    EndUnwatched(keeper::v1::END_CAUSE_DISCONNECTED, "");
-  } else {
-    // Until the grace has passed the output is held for the driver's return.
-    grace_.expires_after(std::chrono::nanoseconds(record_.on_disconnect.grace_ns));
-    grace_.async_wait([self = shared_from_this()](std::error_code error) {
-      if (!error) self->EndUnwatched(keeper::v1::END_CAUSE_DISCONNECTED, "");
-    });
-  }
-}
-
-void Session::Drop() {
-  driver_ = nullptr;
-  if (termination_.has_value()) {
-    Close();
-  } else {
-    EndUnwatched(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
-  }
-}
-
-void Session::EndUnwatched(keeper::v1::EndCause cause, const std::string& by) {
-  if (termination_.has_value()) return;
-  SendEnd(cause, by);
-  dropping_ = true;
-  DropOutput();
-}
-
-void Session::DropOutput() {
-  if (!reader_.has_value()) return;
-  while (reader_->Next(kMaxRingBytes).has_value()) {
-  }
-  Release(reader_->position());
-  Wait();
-}
 
 }  // namespace nacre

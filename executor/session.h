@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <cstdint>
@@ -8,12 +7,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "executor/identity.h"
 #include "executor/keeper_link.h"
-#include "executor/log_reader.h"
+#include "executor/log_view.h"
 #include "executor/session_record.h"
 
 namespace nacre {
@@ -21,24 +21,31 @@ namespace nacre {
 // The precise record of how a session ended: the keeper's, as it is.
 using Termination = keeper::v1::Terminated;
 
-// What a session tells its driver. Called on the loop.
-class SessionDriver {
+// Somebody who follows a session. Called on the loop; may leave in any of these.
+class SessionFollower {
  public:
-  virtual ~SessionDriver() = default;
+  virtual ~SessionFollower() = default;
   // The command runs: output may be read and input written from now on.
-  virtual void OnStarted() = 0;
+  virtual void OnStarted() {}
   // The command does not run; nothing follows.
   virtual void OnStartFailed(const absl::Status& status) = 0;
   // There may be output, consumed input or a termination to take.
   virtual void OnProgress() = 0;
+  // Another one writes the input now.
+  virtual void OnInputTaken() {}
+  // Answers Session::OpenLog. An error: the output is lost.
+  virtual void OnLog(absl::StatusOr<LogView> /*log*/) {}
 };
 
-// One run of a command. Made by Executor::Start; its methods are called on the executor's loop
-// only, the constant ones (id, owner) from anywhere.
+// One run of a command, from its start to the end of its retention. Made by Executor; its methods
+// are called on the executor's loop only, the constant ones (id, owner) from anywhere.
 //
-// The driver reads with reader().Next(), and says by Release what the session may forget; the
-// command waits for it. It calls Close when it has taken the termination, or Abandon when it is
-// lost.
+//   Join ─▶ follower: reads the log, waits for the end          (a viewer: never waited for)
+//     ├─ Drive     ─▶ the driver: the command waits for its Release
+//     └─ TakeInput ─▶ the writer: WriteInput, CloseInput
+//   Leave ─▶ nobody's follower any more; a lost driver's session goes by its disconnect policy
+//
+// Once it has ended and nobody follows it, the keeper puts its log away; OpenLog brings it back.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(asio::io_context& loop, KeeperLink& keeper, uint64_t number, std::string id,
@@ -47,23 +54,58 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t number() const { return number_; }
   const std::string& id() const { return id_; }
   const Identity& owner() const { return record_.owner; }
+  const SessionRecord& record() const { return record_; }
 
-  // --- the driver's side ---
-  void SetDriver(SessionDriver* driver) { driver_ = driver; }
-  LogReader& reader() { return *reader_; }
+  bool running() const { return running_ && !termination_.has_value(); }
   int64_t start_unix_ns() const { return start_unix_ns_; }
-  // Once the session has ended. The end has been reached when also output_taken().
+  // Once it has ended.
   const std::optional<Termination>& termination() const { return termination_; }
-  bool output_taken() const;
-  // Output before `position` is no longer needed. Told to the keeper by Proceed or Wait.
+  // Its end on the monotonic clock, once it has ended.
+  int64_t end_ns() const { return end_ns_; }
+  // Position after the last byte so far.
+  uint64_t end_position() const;
+  // Oldest position whose byte is still kept.
+  uint64_t kept_position() const;
+  // First position that no driver has taken; at least kept_position().
+  uint64_t untaken_position() const;
+
+  // --- following ---
+  void Join(SessionFollower* follower);
+  // Makes a follower the driver; who was is a viewer from now on.
+  void Drive(SessionFollower* follower);
+  // Makes a follower the writer of the input; who was is told.
+  void TakeInput(SessionFollower* follower);
+  bool driven() const { return driver_ != nullptr; }
+  bool driven_by(const SessionFollower* follower) const { return driver_ == follower; }
+  bool written_by(const SessionFollower* follower) const { return writer_ == follower; }
+
+  enum class Leaving {
+    // It has taken what it came for.
+    kDone,
+    // Its connection was lost.
+    kLost,
+    // It leaves the session to run on, whatever its disconnect policy.
+    kDetached,
+    // It broke the protocol: a driver's command is cancelled on behalf of the owner.
+    kBroken,
+  };
+  void Leave(SessionFollower* follower, Leaving how);
+
+  // Gives a follower the log (OnLog) of a session that has started: at once while it has its slot,
+  // else when the keeper has brought it.
+  void OpenLog(SessionFollower* follower);
+
+  // Output before `position` is no longer needed by the driver. Told to the keeper by Proceed or
+  // Wait.
   void Release(uint64_t position) { released_ = std::max(released_, position); }
-  // The driver is busy and comes back by itself: tells the keeper what was released, if that is
+  // A follower is busy and comes back by itself: tells the keeper what was released, if that is
   // much.
   void Proceed();
-  // The driver has done all there was to do: the keeper wakes it (OnProgress) when there is more
-  // than what reader() and ObserveInput() have seen.
-  void Wait();
+  // A follower has done all there was to do: the keeper wakes it (OnProgress) when there is more
+  // output than `seen` or more consumed input than ObserveInput() has seen.
+  void Wait(uint64_t seen);
 
+  // --- input ---
   // Looks how much input the command has been given; what follows goes by that.
   void ObserveInput();
   uint64_t input_consumed() const { return consumed_seen_; }
@@ -78,26 +120,31 @@ class Session : public std::enable_shared_from_this<Session> {
   void Signal(uint32_t number);
   // Ends the command by its ladder on behalf of `by`.
   void Cancel(const Identity& by);
-  // The driver has everything it wants: the session may be forgotten once it has ended.
-  void Close();
-  // The driver was lost: the disconnect policy takes over, and the driver hears no more.
-  void Abandon();
-  // The driver broke the protocol: as Abandon, but cancelled at once on behalf of the owner.
-  void Drop();
 
   // --- the executor's side ---
-  // Takes over what an earlier front has left. Its driver went with that front: it counts as lost
-  // from now on.
+  // Nobody drives it from the start.
+  void StartUndriven();
+  // Takes over what an earlier front has left. Its driver, if any, went with that front: it counts
+  // as lost from now on.
   void Adopt(const keeper::v1::Adopted& adopted);
   void OnEvent(const keeper::v1::KeeperEvent& event);
+  // `fd`: of LogOpened.
+  void OnLogOpened(const keeper::v1::LogOpened& opened, UniqueFd fd);
+  // It is gone for callers; the keeper forgets it once it has ended and nobody follows it.
+  void Forget();
+  bool forgotten() const { return forgotten_; }
 
  private:
   void Send(const keeper::v1::FrontRequest& request) { keeper_.Send(request); }
   void SendEnd(keeper::v1::EndCause cause, const std::string& by);
   void SendRelease(bool waits);
-  void EndUnwatched(keeper::v1::EndCause cause, const std::string& by);
-  // Reads and drops output when nobody drives any more.
-  void DropOutput();
+  void SendOverflow(bool keep_newest);
+  void SendState();
+  template <typename Call>
+  void TellFollowers(Call call);
+  void AwaitDriver();
+  void GoOnUndriven();
+  void Rest();
 
   asio::io_context& loop_;
   KeeperLink& keeper_;
@@ -106,17 +153,28 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionRecord record_;
 
   // Loop only.
-  SessionDriver* driver_ = nullptr;
-  bool running_ = false, failed_ = false, closed_ = false;
-  // Whether the keeper knows that the driver waits.
+  std::vector<SessionFollower*> followers_;
+  SessionFollower* driver_ = nullptr;
+  SessionFollower* writer_ = nullptr;
+  bool running_ = false, failed_ = false;
+  // The keeper was told to put the log away: the slot is its own again.
+  bool archived_ = false;
+  bool forgotten_ = false, forget_sent_ = false, detached_ = false;
+  // Whether the keeper overwrites what nobody has released.
+  bool keeps_newest_ = false;
+  // Whether the keeper knows that somebody waits.
   bool waiting_ = true;
-  bool dropping_ = false, input_closed_ = false;
+  bool input_closed_ = false;
   uint32_t slot_ = 0;
-  int64_t start_unix_ns_ = 0;
-  std::optional<LogReader> reader_;
+  uint64_t ring_bytes_ = 0;
+  int64_t start_unix_ns_ = 0, end_ns_ = 0;
   std::optional<Termination> termination_;
-  uint64_t released_ = 0, release_sent_ = 0;
+  uint64_t released_ = 0, release_sent_ = 0, seen_ = 0;
+  // Of an archived log.
+  uint64_t kept_ = 0;
   uint64_t produced_ = 0, consumed_seen_ = 0;
+  // Followers that OpenLog has not answered yet.
+  std::vector<SessionFollower*> awaiting_log_;
   asio::steady_timer grace_;
 };
 

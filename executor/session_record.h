@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -16,6 +17,14 @@ struct SessionRecord {
   std::string program, cwd;
   bool takes_input = false;
   DisconnectPolicy on_disconnect;
+  bool block_on_overflow = false;
+  int64_t retention_ns = 0;
+  std::map<std::string, std::string> tags;
+  std::string request_id;
+  // CommandSpec::Fingerprint(), of a start with a request id.
+  std::string fingerprint;
+  // For people: quoted as for a shell, cut off, UTF-8.
+  std::string command_line;
 
   static SessionRecord Of(const Identity& owner, const CommandSpec& spec);
   // INVALID_ARGUMENT: these bytes are no record.

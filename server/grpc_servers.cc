@@ -4,9 +4,14 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <asio/post.hpp>
+
 #include "nacre/v1/shell.grpc.pb.h"
-#include "server/exec_reactor.h"
+#include "server/bidi_stream.h"
 #include "server/run_reactor.h"
+#include "server/session_calls.h"
+#include "server/status.h"
+#include "server/stream_output_reactor.h"
 
 namespace nacre {
 namespace {
@@ -17,6 +22,22 @@ constexpr int kMaxMetadataBytes = 16 * 1024;
 constexpr int kMaxStreamsPerConnection = 1000;
 constexpr int kLookaheadBytes = 1024 * 1024;
 constexpr int kHandshakeTimeoutMs = 5000;
+// A peer that is cut off is noticed within the two together, so that a disconnect grace of 30 s is
+// not one of 45.
+constexpr int kPingIntervalMs = 3000;
+constexpr int kPingTimeoutMs = 6000;
+// A client that pings more often than this is one that means harm.
+constexpr int kMinClientPingIntervalMs = 500;
+
+// Over a network both ends ping: without, a cut is noticed by whoever sends, after a quarter of an
+// hour.
+void WatchNetwork(grpc::ServerBuilder* builder) {
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              kMinClientPingIntervalMs);
+}
 
 // The service as one identity sees it.
 class ShellService : public v1::ShellService::CallbackService {
@@ -34,7 +55,81 @@ class ShellService : public v1::ShellService::CallbackService {
     return new ExecReactor(loop_, executor_, *context, identity_);
   }
 
+  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
+      grpc::CallbackServerContext* context) override {
+    return new AttachReactor(loop_, executor_, *context, identity_);
+  }
+
+  grpc::ServerUnaryReactor* StartSession(grpc::CallbackServerContext* /*context*/,
+                                         const v1::StartSessionRequest* request,
+                                         v1::StartSessionResponse* response) override {
+    return new StartSessionCall(loop_, executor_, identity_, *request, response);
+  }
+
+  grpc::ServerWriteReactor<v1::StreamOutputResponse>* StreamOutput(
+      grpc::CallbackServerContext* /*context*/, const v1::StreamOutputRequest* request) override {
+    return new StreamOutputReactor(loop_, executor_, identity_, *request);
+  }
+
+  grpc::ServerUnaryReactor* WriteInput(grpc::CallbackServerContext* /*context*/,
+                                       const v1::WriteInputRequest* request,
+                                       v1::WriteInputResponse* response) override {
+    return new WriteInputCall(loop_, executor_, identity_, *request, response);
+  }
+
+  grpc::ServerUnaryReactor* SignalSession(grpc::CallbackServerContext* context,
+                                          const v1::SignalSessionRequest* request,
+                                          v1::SignalSessionResponse* /*response*/) override {
+    return Answer(context,
+                  [this, request] { return nacre::SignalSession(executor_, identity_, *request); });
+  }
+
+  grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context,
+                                       const v1::GetSessionRequest* request,
+                                       v1::GetSessionResponse* response) override {
+    return Answer(context, [this, request, response] {
+      return nacre::GetSession(executor_, identity_, *request, response);
+    });
+  }
+
+  grpc::ServerUnaryReactor* ListSessions(grpc::CallbackServerContext* context,
+                                         const v1::ListSessionsRequest* request,
+                                         v1::ListSessionsResponse* response) override {
+    return Answer(context, [this, request, response] {
+      return nacre::ListSessions(executor_, identity_, *request, response);
+    });
+  }
+
+  grpc::ServerUnaryReactor* WaitSession(grpc::CallbackServerContext* /*context*/,
+                                        const v1::WaitSessionRequest* request,
+                                        v1::WaitSessionResponse* response) override {
+    return new WaitSessionCall(loop_, executor_, identity_, *request, response);
+  }
+
+  grpc::ServerUnaryReactor* EndSession(grpc::CallbackServerContext* context,
+                                       const v1::EndSessionRequest* request,
+                                       v1::EndSessionResponse* response) override {
+    return Answer(context, [this, request, response] {
+      return nacre::EndSession(executor_, identity_, *request, response);
+    });
+  }
+
+  grpc::ServerUnaryReactor* DeleteSession(grpc::CallbackServerContext* context,
+                                          const v1::DeleteSessionRequest* request,
+                                          v1::DeleteSessionResponse* /*response*/) override {
+    return Answer(context,
+                  [this, request] { return nacre::DeleteSession(executor_, identity_, *request); });
+  }
+
  private:
+  // Answers with what `call` says on the loop. Request and response live until then.
+  template <typename Call>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call call) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    asio::post(loop_, [reactor, call = std::move(call)] { reactor->Finish(ToGrpcStatus(call())); });
+    return reactor;
+  }
+
   asio::io_context& loop_;
   Executor& executor_;
   const Identity identity_;
@@ -56,6 +151,7 @@ struct GrpcServers::Principal {
     // output.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
+    if (!identity.uid.has_value()) WatchNetwork(&builder);
     acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());

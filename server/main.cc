@@ -108,14 +108,14 @@ class Front {
     return absl::OkStatus();
   }
 
-  void OnEvent(const keeper::v1::KeeperEvent& event) {
+  void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     if (event.has_drain()) {
       Drain();
     } else if (event.has_adoption_done()) {
       adopted_ = true;
-      if (executor_.sessions() > 0) log::Info("adopted %d sessions", executor_.sessions());
+      if (executor_.running() > 0) log::Info("adopted %d sessions that run", executor_.running());
     } else {
-      executor_.OnEvent(event);
+      executor_.OnEvent(event, std::move(fd));
     }
   }
 
@@ -135,7 +135,7 @@ class Front {
   // Takes no more; `drained` is notified when the last command has ended. Loop only.
   void Drain() {
     if (std::exchange(draining_, true)) return;
-    log::Info("draining: %d sessions", executor_.sessions());
+    log::Info("draining: %d sessions", executor_.running());
     acceptor_.Stop();
     servers_.StopServing();
     if (compat_ != nullptr) {
@@ -182,7 +182,8 @@ absl::Status Serve(const Options& options) {
   if (!link.ok()) return link.status();
   Front front(loop, **link, options);
   // Without a keeper there is nothing to serve and nothing to save.
-  (*link)->Run([&](const keeper::v1::KeeperEvent& event) { front.OnEvent(event); },
+  (*link)->Run([&](const keeper::v1::KeeperEvent& event,
+                   UniqueFd fd) { front.OnEvent(event, std::move(fd)); },
                [] { _exit(1); });
   // First the sessions of the front before, then callers who may ask for them.
   while (!front.adopted()) loop.run_one();

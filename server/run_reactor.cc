@@ -1,10 +1,9 @@
 #include "server/run_reactor.h"
 
 #include <algorithm>
-#include <asio/post.hpp>
+#include <utility>
 
 #include "executor/errors.h"
-#include "server/status.h"
 #include "server/translate.h"
 
 namespace nacre {
@@ -18,28 +17,11 @@ constexpr uint64_t kMaxOutput = 3 * 1024 * 1024;
 
 RunReactor::RunReactor(asio::io_context& loop, Executor& executor, Identity identity,
                        const v1::RunRequest& request, v1::RunResponse* response)
-    : loop_(loop),
-      executor_(executor),
-      identity_(std::move(identity)),
-      request_(request),
-      response_(response) {
-  asio::post(loop_, [this] { HandleStart(); });
+    : FollowerCall(loop, executor, std::move(identity)), request_(request), response_(response) {
+  BeginSoon();
 }
 
-void RunReactor::OnCancel() {
-  asio::post(loop_, [this] { HandleCancel(); });
-}
-
-void RunReactor::OnDone() {
-  asio::post(loop_, [this] { delete this; });
-}
-
-void RunReactor::HandleStart() {
-  if (finished_) return;
-  if (absl::Status status = Start(); !status.ok()) Complete(status);
-}
-
-absl::Status RunReactor::Start() {
+absl::Status RunReactor::Begin() {
   if (!request_.has_start()) return InvalidField("start", "is required");
   if (request_.max_output_bytes() > kMaxOutput) {
     return InvalidField("max_output_bytes", "exceeds 3145728; use Exec for more output");
@@ -48,36 +30,41 @@ absl::Status RunReactor::Start() {
   auto spec = ToCommandSpec(request_.start());
   if (!spec.ok()) return spec.status();
   if (spec->input()) return InvalidField("command.input", "Run gives no input; use Exec");
-  auto session = executor_.Start(identity_, *spec, this);
-  if (!session.ok()) return session.status();
-  session_ = *std::move(session);
+  auto start = executor().Start(identity(), *spec, this);
+  if (!start.ok()) return start.status();
+  if (!start->already) {
+    Hold(std::move(start->session));
+    return absl::OkStatus();
+  }
+  Follow(std::move(start->session));
+  session().Drive(this);
+  if (session().running() || session().termination().has_value()) session().OpenLog(this);
   return absl::OkStatus();
 }
 
-void RunReactor::HandleCancel() {
-  if (finished_) return;
-  if (session_ != nullptr) session_->Abandon();
-  Complete(absl::CancelledError("the call was cancelled"));
-}
+void RunReactor::OnStarted() { session().OpenLog(this); }
 
-void RunReactor::OnStartFailed(const absl::Status& status) { Complete(status); }
-
-void RunReactor::Complete(const absl::Status& status) {
-  finished_ = true;
-  session_.reset();
-  Finish(ToGrpcStatus(status));
+// From the oldest byte on: all of it, but for a run that an earlier call has followed.
+void RunReactor::OnLog(absl::StatusOr<LogView> log) {
+  if (!log.ok()) {
+    Complete(log.status());
+    return;
+  }
+  reader_.emplace(*std::move(log));
+  if (session().termination().has_value() || session().end_position() > 0) OnProgress();
 }
 
 void RunReactor::OnProgress() {
-  while (const auto chunk = session_->reader().Next(kMaxRingBytes)) Collect(*chunk);
-  if (!session_->termination().has_value()) {
-    session_->Release(session_->reader().position());
-    session_->Wait();
+  if (!reader_.has_value()) return;
+  if (reader_->SkipLost()) response_->set_truncated(true);
+  while (const auto chunk = reader_->Next(kMaxRingBytes)) Collect(*chunk);
+  if (!session().termination().has_value()) {
+    session().Release(reader_->position());
+    session().Wait(reader_->seen());
     return;
   }
-  *response_->mutable_session() = ToSession(*session_);
-  *response_->mutable_termination() = ToTermination(*session_->termination());
-  session_->Close();
+  *response_->mutable_session() = ToSession(session());
+  *response_->mutable_termination() = ToTermination(*session().termination());
   Complete(absl::OkStatus());
 }
 

@@ -35,6 +35,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     if (const auto field = ErrorField(status); field.has_value()) {
       (*info.mutable_metadata())["field"] = *field;
     }
+    for (const auto& [name, value] : ErrorMetadata(status)) {
+      (*info.mutable_metadata())[name] = value;
+    }
     AddDetail(&wire, "ErrorInfo", info);
   }
   if (const auto field = ErrorField(status);

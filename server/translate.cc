@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/clock.h"
 #include "executor/errors.h"
 
 namespace nacre {
@@ -12,23 +13,22 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-// A duration in nanoseconds. Bounds of the values themselves are CommandSpec's.
-absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const char* field) {
-  // Twenty years fit with room to spare, and what is beyond is a mistake.
-  constexpr int64_t kMaxSeconds = 20LL * 366 * 86400;
-  if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds || duration.nanos() < 0 ||
-      duration.nanos() > 999'999'999) {
-    return InvalidField(field, "is no duration from 0 to 20 years");
-  }
-  return duration.seconds() * 1'000'000'000 + duration.nanos();
-}
-
 // Closed enums are checked here: proto3 keeps any number that a client sends.
 template <typename Enum>
 absl::Status CheckEnum(Enum value, bool (*is_valid)(int), const char* field) {
   if (is_valid(value)) return absl::OkStatus();
   return InvalidField(field,
                       absl::StrFormat("%d is no value of this enum", static_cast<int>(value)));
+}
+
+absl::Status CheckKillScope(v1::KillScope scope, const char* field) {
+  if (scope == v1::KILL_SCOPE_UNSPECIFIED || scope == v1::KILL_SCOPE_SESSION) {
+    return absl::OkStatus();
+  }
+  if (absl::Status status = CheckEnum(scope, v1::KillScope_IsValid, field); !status.ok()) {
+    return status;
+  }
+  return NotServed(absl::StrCat(field, " = ", v1::KillScope_Name(scope)));
 }
 
 absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
@@ -95,19 +95,19 @@ absl::Status ToLadder(const v1::KillLadder& wire, KillLadder* ladder) {
   return grace.status();
 }
 
-absl::Status ToDisconnect(const v1::StartPolicies& policies, DisconnectPolicy* policy) {
-  switch (policies.on_disconnect()) {
-    case v1::ON_DISCONNECT_UNSPECIFIED:
-    case v1::ON_DISCONNECT_KILL_AFTER_GRACE:
-      break;
-    case v1::ON_DISCONNECT_KILL:
-      policy->grace_ns = 0;
-      return absl::OkStatus();
-    case v1::ON_DISCONNECT_KEEP:
-      return NotServed("policies.on_disconnect = ON_DISCONNECT_KEEP");
-    default:
-      return CheckEnum(policies.on_disconnect(), v1::OnDisconnect_IsValid,
-                       "policies.on_disconnect");
+absl::Status ToDisconnect(const v1::StartPolicies& policies, v1::OnDisconnect unspecified,
+                          DisconnectPolicy* policy) {
+  const v1::OnDisconnect choice = policies.on_disconnect() == v1::ON_DISCONNECT_UNSPECIFIED
+                                      ? unspecified
+                                      : policies.on_disconnect();
+  if (choice == v1::ON_DISCONNECT_KILL) {
+    policy->grace_ns = 0;
+    return absl::OkStatus();
+  }
+  policy->keep = choice == v1::ON_DISCONNECT_KEEP;
+  if (absl::Status status = CheckEnum(choice, v1::OnDisconnect_IsValid, "policies.on_disconnect");
+      !status.ok()) {
+    return status;
   }
   if (!policies.has_disconnect_grace()) return absl::OkStatus();
   auto grace = ToNs(policies.disconnect_grace(), "policies.disconnect_grace");
@@ -115,8 +115,9 @@ absl::Status ToDisconnect(const v1::StartPolicies& policies, DisconnectPolicy* p
   return grace.status();
 }
 
-absl::Status ToPolicies(const v1::StartPolicies& policies, CommandParts* parts) {
-  absl::Status status = ToDisconnect(policies, &parts->on_disconnect);
+absl::Status ToPolicies(const v1::StartPolicies& policies, v1::OnDisconnect unspecified,
+                        CommandParts* parts) {
+  absl::Status status = ToDisconnect(policies, unspecified, &parts->on_disconnect);
   status.Update(ToLadder(policies.kill_ladder(), &parts->ladder));
   status.Update(CheckKillScope(policies.kill_scope(), "policies.kill_scope"));
   status.Update(
@@ -124,33 +125,44 @@ absl::Status ToPolicies(const v1::StartPolicies& policies, CommandParts* parts) 
   status.Update(CheckEnum(policies.overflow(), v1::OverflowPolicy_IsValid, "policies.overflow"));
   if (!status.ok()) return status;
   parts->wait_for_eof = policies.on_leader_exit() == v1::ON_LEADER_EXIT_WAIT_FOR_EOF;
-  if (policies.overflow() != v1::OVERFLOW_POLICY_UNSPECIFIED) return NotServed("policies.overflow");
-  if (policies.retention_bytes() != 0 && policies.retention_bytes() != kDefaultRingBytes) {
-    return NotServed("policies.retention_bytes");
-  }
-  if (policies.has_retention()) return NotServed("policies.retention");
-  return absl::OkStatus();
+  parts->retention.block_on_overflow = policies.overflow() == v1::OVERFLOW_POLICY_BLOCK;
+  parts->retention.bytes = policies.retention_bytes();
+  if (!policies.has_retention()) return absl::OkStatus();
+  auto retention = ToNs(policies.retention(), "policies.retention");
+  if (retention.ok()) parts->retention.after_end_ns = *retention;
+  return retention.status();
 }
 
 }  // namespace
 
-absl::Status CheckKillScope(v1::KillScope scope, const char* field) {
-  if (scope == v1::KILL_SCOPE_UNSPECIFIED || scope == v1::KILL_SCOPE_SESSION) {
-    return absl::OkStatus();
+absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const char* field) {
+  // Twenty years fit with room to spare, and what is beyond is a mistake.
+  constexpr int64_t kMaxSeconds = 20LL * 366 * 86400;
+  if (duration.seconds() < 0 || duration.seconds() > kMaxSeconds || duration.nanos() < 0 ||
+      duration.nanos() > 999'999'999) {
+    return InvalidField(field, "is no duration from 0 to 20 years");
   }
-  if (absl::Status status = CheckEnum(scope, v1::KillScope_IsValid, field); !status.ok()) {
-    return status;
-  }
-  return NotServed(absl::StrCat(field, " = ", v1::KillScope_Name(scope)));
+  return duration.seconds() * 1'000'000'000 + duration.nanos();
 }
 
-absl::StatusOr<CommandSpec> ToCommandSpec(const v1::Start& start) {
+absl::Status CheckSignal(const v1::Signal& signal) {
+  if (signal.number() < 1 || signal.number() > 64) {
+    return InvalidField("signal.number", "is not between 1 and 64");
+  }
+  return CheckKillScope(signal.scope(), "signal.scope");
+}
+
+absl::StatusOr<CommandSpec> ToCommandSpec(const v1::Start& start,
+                                          v1::OnDisconnect default_on_disconnect) {
   if (!start.has_command()) return InvalidField("start.command", "is required");
-  if (!start.tags().empty()) return NotServed("start.tags");
-  if (!start.request_id().empty()) return NotServed("start.request_id");
   CommandParts parts;
   if (absl::Status status = ToParts(start.command(), &parts); !status.ok()) return status;
-  if (absl::Status status = ToPolicies(start.policies(), &parts); !status.ok()) return status;
+  if (absl::Status status = ToPolicies(start.policies(), default_on_disconnect, &parts);
+      !status.ok()) {
+    return status;
+  }
+  parts.tags = {start.tags().begin(), start.tags().end()};
+  parts.request_id = start.request_id();
   return CommandSpec::Create(std::move(parts));
 }
 
@@ -163,6 +175,28 @@ v1::Session ToSession(const Session& session) {
   wire.set_id(session.id());
   *wire.mutable_start_time() = TimeUtil::NanosecondsToTimestamp(session.start_unix_ns());
   wire.set_owner(session.owner().name);
+  wire.set_state(ToState(session));
+  return wire;
+}
+
+v1::SessionState ToState(const Session& session) {
+  if (session.termination().has_value()) return v1::SESSION_STATE_ENDED;
+  return session.running() ? v1::SESSION_STATE_RUNNING : v1::SESSION_STATE_STARTING;
+}
+
+v1::Session ToFullSession(const Session& session, int64_t expires_in_ns) {
+  v1::Session wire = ToSession(session);
+  const SessionRecord& record = session.record();
+  wire.set_command_line(record.command_line);
+  for (const auto& [name, value] : record.tags) (*wire.mutable_tags())[name] = value;
+  wire.set_request_id(record.request_id);
+  wire.set_end_position(session.end_position());
+  wire.set_kept_position(session.kept_position());
+  wire.set_driven(session.driven());
+  if (session.termination().has_value()) {
+    *wire.mutable_termination() = ToTermination(*session.termination());
+    *wire.mutable_expire_time() = TimeUtil::NanosecondsToTimestamp(WallNs() + expires_in_ns);
+  }
   return wire;
 }
 

@@ -1,0 +1,360 @@
+#include "server/session_stream.h"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "executor/errors.h"
+#include "server/translate.h"
+
+namespace nacre {
+namespace {
+
+// Output in one message: enough that the cost of a message does not count.
+constexpr size_t kMessageBytes = 256 * 1024;
+// How long `started` waits for output or the end to travel with.
+constexpr auto kStartedHold = std::chrono::milliseconds(1);
+// How long a viewer may take nothing.
+constexpr auto kStuckTime = std::chrono::seconds(60);
+constexpr uint64_t kInputAckStep = 64 * 1024;
+constexpr size_t kMaxInput = 1024 * 1024;
+
+}  // namespace
+
+SessionStream::SessionStream(asio::io_context& loop, Executor& executor, Identity identity)
+    : loop_(loop),
+      executor_(executor),
+      identity_(std::move(identity)),
+      hold_timer_(loop),
+      stuck_timer_(loop) {}
+
+// --- the first message --------------------------------------------------------------------------
+
+absl::Status SessionStream::Start(const v1::Start& start) {
+  auto spec = ToCommandSpec(start);
+  if (!spec.ok()) return spec.status();
+  auto result = executor_.Start(identity_, *spec, this);
+  if (!result.ok()) return result.status();
+  acks_ = start.will_ack();
+  if (!result->already) {
+    is_start_ = may_act_ = true;
+    session_ = std::move(result->session);
+    if (session_->takes_input()) session_->TakeInput(this);
+    return absl::OkStatus();
+  }
+  v1::Attach attach;
+  attach.set_drive(true);
+  attach.set_input(result->session->takes_input());
+  attach.set_will_ack(start.will_ack());
+  return Follow(std::move(result->session), attach);
+}
+
+absl::Status SessionStream::Attach(const v1::Attach& attach) {
+  auto session = executor_.Find(identity_, attach.session_id(), "attach",
+                                attach.drive() && attach.input() ? "drive, input"
+                                : attach.drive()                 ? "drive"
+                                : attach.input()                 ? "input"
+                                                                 : "view");
+  if (!session.ok()) return session.status();
+  return Follow(*std::move(session), attach);
+}
+
+absl::Status SessionStream::Follow(std::shared_ptr<Session> session, const v1::Attach& attach) {
+  if (attach.input() && !session->takes_input()) {
+    return InvalidField("attach.input", "the command was started without input");
+  }
+  session_ = std::move(session);
+  if (absl::Status status = ChoosePosition(attach); !status.ok()) {
+    session_.reset();
+    return status;
+  }
+  acks_ = attach.will_ack();
+  may_act_ = attach.drive() || attach.input();
+  session_->Join(this);
+  if (attach.drive()) session_->Drive(this);
+  if (attach.input()) session_->TakeInput(this);
+  if (session_->running() || session_->termination().has_value()) session_->OpenLog(this);
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::ChoosePosition(const v1::Attach& attach) {
+  const uint64_t kept = session_->kept_position();
+  const uint64_t end = session_->end_position();
+  if (!attach.has_position()) {
+    first_position_ = attach.drive() ? std::min(session_->untaken_position(), end) : end;
+    return absl::OkStatus();
+  }
+  first_position_ = attach.position();
+  if (first_position_ > end) {
+    return MakeError(absl::StatusCode::kOutOfRange, "POSITION_BEYOND_END",
+                     absl::StrFormat("position %d is beyond the output, which ends at %d",
+                                     first_position_, end));
+  }
+  if (first_position_ < kept) {
+    absl::Status status =
+        MakeError(absl::StatusCode::kOutOfRange, "POSITION_NOT_KEPT",
+                  absl::StrFormat("position %d is no longer kept; the oldest one is %d",
+                                  first_position_, kept));
+    AddErrorMetadata("oldest_position", absl::StrCat(kept), &status);
+    return status;
+  }
+  return absl::OkStatus();
+}
+
+void SessionStream::OnStarted() { session_->OpenLog(this); }
+
+void SessionStream::OnLog(absl::StatusOr<LogView> log) {
+  if (!log.ok()) {
+    Leave(Session::Leaving::kDone);
+    MarkFinished();
+    End(log.status());
+    return;
+  }
+  reader_.emplace(*std::move(log), first_position_);
+  sent_ = first_position_;
+  if (!is_start_) input_acked_ = session_->input_consumed();
+  ReadNext();
+  if (!is_start_) {
+    Pump();
+    return;
+  }
+  // Without input the keeper has held the news already.
+  hold_timer_.expires_after(session_->takes_input() ? kStartedHold : std::chrono::milliseconds(0));
+  hold_timer_.async_wait([this](std::error_code error) {
+    if (!error && !finished_ && !first_sent_) Pump();
+  });
+}
+
+void SessionStream::OnStartFailed(const absl::Status& status) {
+  session_.reset();
+  MarkFinished();
+  End(status);
+}
+
+// --- the client's messages ----------------------------------------------------------------------
+
+absl::Status SessionStream::HandleInput(v1::Input input) {
+  if (!may_act_) return InvalidField("input", "comes from a viewer");
+  if (!session_->takes_input()) {
+    return InvalidField("input", "the command was started without input");
+  }
+  if (input.data().size() > kMaxInput) {
+    return InvalidField("input.data", absl::StrFormat("exceeds %d bytes", kMaxInput));
+  }
+  if (!session_->written_by(this)) return absl::OkStatus();  // it will hear, or has heard
+  pending_input_ =
+      PendingInput{.offset = input.has_offset() ? input.offset() : session_->input_offset(),
+                   .data = std::move(*input.mutable_data()),
+                   .eof = input.eof()};
+  session_->ObserveInput();
+  if (absl::Status status = FlushInput(); !status.ok()) return status;
+  Pump();
+  return absl::OkStatus();
+}
+
+// Gives the session as much input as it has room for.
+absl::Status SessionStream::FlushInput() {
+  PendingInput& pending = *pending_input_;
+  auto taken = session_->WriteInput(pending.offset, pending.data);
+  if (!taken.ok()) return taken.status();
+  pending.offset += *taken;
+  pending.data.erase(0, *taken);
+  if (!pending.data.empty()) return absl::OkStatus();
+  if (pending.eof) session_->CloseInput();
+  pending_input_.reset();
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
+  if (!may_act_) return InvalidField("signal", "comes from a viewer");
+  if (absl::Status status = CheckSignal(signal); !status.ok()) return status;
+  session_->Signal(signal.number());
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::HandleAck(const v1::Ack& ack) {
+  if (!may_act_) return InvalidField("ack", "comes from a viewer");
+  if (ack.position() > sent_) return InvalidField("ack.position", "is beyond what was sent");
+  acks_ = true;
+  if (!session_->driven_by(this)) return absl::OkStatus();
+  session_->Release(ack.position());
+  Pump();
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::HandleCancelRequest() {
+  if (!may_act_) return InvalidField("cancel", "comes from a viewer");
+  session_->Cancel(identity_);
+  return absl::OkStatus();
+}
+
+absl::Status SessionStream::HandleDetach() {
+  Leave(Session::Leaving::kDetached);
+  MarkFinished();
+  End(absl::OkStatus());
+  return absl::OkStatus();
+}
+
+void SessionStream::CloseInput() {
+  if (!finished_ && session_->written_by(this)) session_->CloseInput();
+}
+
+void SessionStream::HandleLost() {
+  if (finished_) return;
+  Leave(Session::Leaving::kLost);
+  MarkFinished();
+  End(absl::CancelledError("the call was cancelled"));
+}
+
+void SessionStream::Reject(const absl::Status& status) {
+  Leave(is_start_ ? Session::Leaving::kBroken : Session::Leaving::kLost);
+  MarkFinished();
+  End(status);
+}
+
+void SessionStream::Leave(Session::Leaving how) {
+  if (session_ != nullptr) session_->Leave(this, how);
+}
+
+// Every way to the end of the RPC comes through here: no timer outlives it.
+void SessionStream::MarkFinished() {
+  finished_ = true;
+  hold_timer_.cancel();
+  stuck_timer_.cancel();
+}
+
+// --- the session's progress ---------------------------------------------------------------------
+
+void SessionStream::OnProgress() {
+  if (!reader_.has_value()) return;
+  session_->ObserveInput();
+  if (pending_input_.has_value()) {
+    if (absl::Status status = FlushInput(); !status.ok()) {
+      Reject(status);
+      return;
+    }
+    if (!pending_input_.has_value()) ReadNext();
+  }
+  Pump();
+}
+
+void SessionStream::OnInputTaken() {
+  input_taken_ = true;
+  if (pending_input_.has_value()) {
+    pending_input_.reset();
+    ReadNext();
+  }
+  // Not from within the taker's call.
+  asio::post(loop_, [this, session = session_] {
+    if (!finished_) Pump();
+  });
+}
+
+void SessionStream::HandleWritten(bool ok) {
+  writing_ = false;
+  stuck_timer_.cancel();
+  if (finished_ || !ok) return;  // a failed write is followed by the loss of the call
+  if (!acks_ && session_->driven_by(this)) session_->Release(sent_);
+  OnProgress();
+}
+
+void SessionStream::Pump() {
+  if (finished_ || !reader_.has_value()) return;
+  if (writing_) {
+    session_->Proceed();
+    return;
+  }
+  Events* events = NewEvents();
+  if (!first_sent_) AddFirst(events);
+  const bool all = AddOutput(events);
+  AddInputAck(events);
+  if (all && session_->termination().has_value() &&
+      reader_->position() >= session_->end_position()) {
+    *events->Add()->mutable_terminated()->mutable_termination() =
+        ToTermination(*session_->termination());
+    MarkFinished();
+    Leave(Session::Leaving::kDone);
+    WriteLastEvents();
+    return;
+  }
+  if (events->empty()) {
+    session_->Wait(reader_->seen());
+    return;
+  }
+  Write();
+}
+
+void SessionStream::Write() {
+  writing_ = true;
+  if (!session_->driven_by(this)) {
+    stuck_timer_.expires_after(kStuckTime);
+    stuck_timer_.async_wait([this](std::error_code error) {
+      if (error || finished_) return;
+      Leave(Session::Leaving::kDone);
+      MarkFinished();
+      End(MakeError(absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
+                    "nothing was taken for 60 s; attach again to go on"));
+    });
+  }
+  WriteEvents();
+  session_->Proceed();
+}
+
+void SessionStream::AddFirst(Events* events) {
+  first_sent_ = true;
+  const uint32_t window = session_->written_by(this) ? kInputRingBytes : 0;
+  if (is_start_) {
+    v1::Started* started = events->Add()->mutable_started();
+    *started->mutable_session() = ToSession(*session_);
+    started->set_input_window(window);
+    return;
+  }
+  v1::Attached* attached = events->Add()->mutable_attached();
+  *attached->mutable_session() = ToSession(*session_);
+  attached->set_next_position(first_position_);
+  attached->set_input_offset(session_->input_offset());
+  attached->set_input_window(window);
+}
+
+// Adds output up to one message's worth; whether that was all there is.
+bool SessionStream::AddOutput(Events* events) {
+  size_t room = kMessageBytes;
+  while (room > 0) {
+    const uint64_t before = reader_->position();
+    if (reader_->SkipLost()) {
+      v1::Gap* gap = events->Add()->mutable_gap();
+      gap->set_from(before);
+      gap->set_to(reader_->position());
+    }
+    const auto chunk = reader_->Next(room);
+    if (!chunk.has_value()) return true;
+    v1::Output* output = events->Add()->mutable_output();
+    output->set_stream(ToOutputStream(chunk->stream));
+    output->set_position(chunk->position);
+    output->mutable_data()->reserve(chunk->size());
+    output->mutable_data()->append(chunk->first);
+    output->mutable_data()->append(chunk->second);
+    if (!reader_->Whole(*chunk)) {
+      events->RemoveLast();
+      reader_->Rewind(*chunk);
+      continue;
+    }
+    room -= chunk->size();
+    sent_ = reader_->position();
+  }
+  return false;
+}
+
+void SessionStream::AddInputAck(Events* events) {
+  if (std::exchange(input_taken_, false)) events->Add()->mutable_input_taken();
+  if (!session_->written_by(this)) return;
+  const uint64_t consumed = session_->input_consumed();
+  const uint64_t unheard = consumed - std::min(input_acked_, consumed);
+  if (unheard < kInputAckStep && (unheard == 0 || consumed != session_->input_offset())) return;
+  input_acked_ = consumed;
+  events->Add()->mutable_input_ack()->set_offset(consumed);
+}
+
+}  // namespace nacre
