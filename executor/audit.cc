@@ -1,12 +1,9 @@
 #include "executor/audit.h"
 
-#include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "executor/redact.h"
 
 namespace nacre::audit {
 namespace {
@@ -18,44 +15,15 @@ constexpr size_t kMaxArguments = 64;
 constexpr size_t kMaxArgument = 512;
 constexpr size_t kMaxLine = 15 * 1024;
 
-constexpr const char* kSecretWords[] = {"password", "passwd",  "passphrase", "secret",
-                                        "token",    "api-key", "apikey",     "credential"};
-constexpr char kRedacted[] = "[redacted]";
-
 std::string Cut(const std::string& text) {
   if (text.size() <= kMaxArgument) return text;
   return text.substr(0, kMaxArgument) + "…(" + std::to_string(text.size()) + " bytes)";
 }
 
-// Whether an argument such as "--db-password" or "-token" names a secret.
-bool NamesSecret(absl::string_view argument) {
-  if (!absl::StartsWith(argument, "-")) return false;
-  const std::string name = absl::AsciiStrToLower(argument.substr(0, argument.find('=')));
-  return std::any_of(std::begin(kSecretWords), std::end(kSecretWords),
-                     [&](const char* word) { return absl::StrContains(name, word); });
-}
-
-// The arguments as they may be written down: what a secret's name is followed by is left out.
-std::vector<std::string> Redact(const std::vector<std::string>& argv) {
-  std::vector<std::string> redacted;
-  bool value_follows = false;
-  for (const std::string& argument : argv) {
-    const bool secret = NamesSecret(argument);
-    const size_t equals = argument.find('=');
-    if (secret && equals != std::string::npos) {
-      redacted.push_back(argument.substr(0, equals + 1) + kRedacted);
-    } else {
-      redacted.push_back(value_follows && !secret ? kRedacted : argument);
-    }
-    value_follows = secret && equals == std::string::npos;
-  }
-  return redacted;
-}
-
 // Adds the command to a line, with at most so many of its arguments and names.
 void Describe(const CommandSpec& spec, size_t max_arguments, ordered_json* line) {
   ordered_json argv = ordered_json::array();
-  for (const std::string& argument : Redact(spec.argv())) {
+  for (const std::string& argument : RedactSecrets(spec.argv())) {
     if (argv.size() == max_arguments) {
       argv.push_back("…(" + std::to_string(spec.argv().size()) + " arguments)");
       break;

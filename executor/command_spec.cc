@@ -156,10 +156,13 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
 }
 
 std::string CommandSpec::Fingerprint() const {
-  std::string all = ToRecord().SerializeAsString();
-  absl::StrAppend(&all, ",", parts_.on_disconnect.grace_ns, ",", parts_.on_disconnect.keep, ",",
-                  parts_.retention.after_end_ns, ",", parts_.retention.block_on_overflow);
-  for (const auto& [name, value] : parts_.tags) absl::StrAppend(&all, "\n", name, "=", value);
+  std::string all = absl::StrCat(
+      ToRecord().SerializeAsString(), ",", parts_.on_disconnect.grace_ns, ",",
+      parts_.on_disconnect.keep, ",", parts_.retention.after_end_ns, ",",
+      parts_.retention.block_on_overflow);
+  for (const auto& [name, value] : parts_.tags) {
+    absl::StrAppend(&all, ",", name, "=", value.size(), ":", value);
+  }
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits(all.data(), all.size()));
   return std::string(reinterpret_cast<const char*>(canonical.digest), sizeof(canonical.digest));

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "executor/redact.h"
 #include "nacre/internal/v1/session_record.pb.h"
 
 namespace nacre {
@@ -69,7 +70,7 @@ SessionRecord SessionRecord::Of(const Identity& owner, const CommandSpec& spec) 
           .tags = spec.tags(),
           .request_id = spec.request_id(),
           .fingerprint = spec.request_id().empty() ? "" : spec.Fingerprint(),
-          .command_line = CommandLine(spec.argv())};
+          .command_line = CommandLine(RedactSecrets(spec.argv()))};
 }
 
 absl::StatusOr<SessionRecord> SessionRecord::Parse(const std::string& bytes) {
