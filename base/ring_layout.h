@@ -10,6 +10,9 @@
 //     SlotHeader | order index | ring of stdout | ring of stderr
 //   input arena (memfd; the front writes, the keeper reads), one ring per slot.
 //
+//   an archived session's log (a file): one slot, as it was when the session had ended; what is no
+//     longer needed is zero.
+//
 // Positions count the bytes of both streams together in order of arrival and never change. Entry i
 // of the order index says up to which position the bytes came from which stream, and how many bytes
 // of the other stream came before; the last entry may still grow. So the byte at a position is

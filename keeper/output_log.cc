@@ -130,6 +130,29 @@ void OutputLog::Advance(Cursor* cursor, uint64_t position, uint32_t stream, uint
 
 void OutputLog::Release(uint64_t position) { Advance(&released_, position, kStdout, kNoOffset); }
 
+SlotPieces OutputLog::Pieces() const {
+  SlotPieces pieces = {
+      {.offset = HeaderOffset(0),
+       .bytes = {reinterpret_cast<const char*>(&header_), sizeof(header_)}},
+  };
+  // Bytes `from` to `to` of what goes round in `size` bytes.
+  const auto add = [&](size_t offset, const void* start, size_t size, uint64_t from, uint64_t to) {
+    const char* bytes = static_cast<const char*>(start);
+    const size_t at = from % size;
+    const size_t first = std::min<uint64_t>(to - from, size - at);
+    const size_t second = to - from - first;
+    if (first > 0) pieces.push_back({.offset = offset + at, .bytes = {bytes + at, first}});
+    if (second > 0) pieces.push_back({.offset = offset, .bytes = {bytes, second}});
+  };
+  constexpr size_t kEntry = sizeof(OrderEntry);
+  add(OrderOffset(0), order_, kOrderEntries * kEntry, kept_.entry * kEntry, order_count_ * kEntry);
+  for (uint32_t stream = 0; stream < kStreams; ++stream) {
+    add(RingOffset(0, stream), streams_[stream].ring, ring_bytes_, kept_.offsets[stream],
+        streams_[stream].produced);
+  }
+  return pieces;
+}
+
 std::string OutputLog::Digest(uint32_t stream) const {
   const XXH3_state_t* state = streams_[stream].hash.get();
   const XXH128_hash_t hash = state != nullptr ? XXH3_128bits_digest(state) : XXH3_128bits("", 0);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "keeper/arena.h"
+#include "keeper/log_image.h"
 
 namespace nacre::keeper {
 
@@ -42,6 +43,8 @@ class OutputLog {
   // Oldest position whose byte, and all after it, are still in the rings.
   uint64_t kept() const { return kept_.position; }
   uint64_t bytes(uint32_t stream) const { return streams_[stream].produced; }
+  // The slot, but what was given up. Borrows it.
+  SlotPieces Pieces() const;
   // XXH3-128 of all bytes of the stream, canonical form.
   std::string Digest(uint32_t stream) const;
 
