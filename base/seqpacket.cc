@@ -37,7 +37,8 @@ absl::Status Send(int socket, std::string_view bytes, const std::vector<int>& fd
     sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return absl::OkStatus();
-  if (errno == EAGAIN || errno == ENOBUFS) return absl::UnavailableError("channel full");
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
+    return absl::UnavailableError("channel full");
   return absl::Status(absl::StatusCode::kInternal, absl::ErrnoToStatus(errno, "sendmsg").message());
 }
 

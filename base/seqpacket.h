@@ -27,7 +27,8 @@ struct Datagram {
 // Both ends are non-blocking and close-on-exec.
 absl::StatusOr<std::pair<UniqueFd, UniqueFd>> Pair();
 
-// Sends without blocking. UNAVAILABLE: the peer's queue is full, try again once writable;
+// Sends without blocking. UNAVAILABLE: the peer's queue is full, or too many descriptors are on
+// their way; try again once writable;
 // any other error: the channel is broken.
 absl::Status Send(int socket, std::string_view bytes, const std::vector<int>& fds = {});
 

@@ -25,6 +25,9 @@ constexpr uint32_t kProtocolVersion = 1;
 constexpr uint32_t kMaxSessions = 16384;
 // Bytes of news in one datagram; one session's news is a few hundred bytes.
 constexpr size_t kNewsBytes = seqpacket::kMaxDatagram / 2;
+// What a front is told in one turn at most, so that one that has much to hear does not stop the
+// pump.
+constexpr int kDatagramsPerTurn = 16;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
@@ -121,6 +124,9 @@ absl::Status Keeper::Open() {
   if (!options_.spool_dir.empty()) {
     if (absl::Status status = MakeDirectory(options_.spool_dir); !status.ok()) return status;
   }
+  auto archive = Archive::Open(options_.state_dir + "/ended");
+  if (!archive.ok()) return archive.status();
+  archive_ = *std::move(archive);
   auto audit = AuditLog::Open(options_.state_dir + "/audit.jsonl");
   if (!audit.ok()) return audit.status();
   audit_ = *std::move(audit);
@@ -185,7 +191,8 @@ void Keeper::DropChannel() {
   loop_.Close(&front_->channel());
   handing_over_ = false;
   failed_spawns_.clear();
-  outgoing_.clear();
+  outgoing_ = {};
+  wanted_logs_.clear();
 }
 
 void Keeper::OnFrontExit() {
@@ -265,6 +272,8 @@ void Keeper::Welcome(const v1::Hello& hello) {
   front_greeted_ = true;
   failed_spawns_.clear();
   handing_over_ = true;
+  archived_over_ = false;
+  archived_told_ = 0;
   for (auto& [number, session] : sessions_) {
     if (session->state() != Session::State::kFailed) session->Offer();
   }
@@ -278,22 +287,44 @@ bool Keeper::HandedOver() const {
 // One datagram at a time: what the channel had no room for is kept and goes first.
 void Keeper::FlushNews() {
   if (!front_.has_value() || !front_->channel().valid() || !front_greeted_) return;
-  while (true) {
-    if (outgoing_.empty()) outgoing_ = TakeNews();
-    if (outgoing_.empty()) return;
-    const absl::Status status = seqpacket::Send(front_->channel().get(), outgoing_);
-    if (absl::IsUnavailable(status)) {
-      // A front that does not listen is not listened to either, so that nothing piles up.
-      loop_.Modify(front_->channel().get(), EPOLLOUT, this, kChannel);
-      return;
-    }
-    outgoing_.clear();
+  for (int i = 0; i < kDatagramsPerTurn; ++i) {
+    if (outgoing_.bytes.empty()) outgoing_ = TakeOutgoing();
+    if (outgoing_.bytes.empty()) return;
+    std::vector<int> fds;
+    if (outgoing_.fd.valid()) fds.push_back(outgoing_.fd.get());
+    const absl::Status status = seqpacket::Send(front_->channel().get(), outgoing_.bytes, fds);
+    if (absl::IsUnavailable(status)) break;
+    outgoing_ = {};
     if (!status.ok()) {
       front_->Kill(SIGKILL);
       DropChannel();
       return;
     }
   }
+  // There may be more once it has room. A front that does not listen is not listened to either, so
+  // that nothing piles up.
+  loop_.Modify(front_->channel().get(), EPOLLOUT, this, kChannel);
+}
+
+Keeper::Outgoing Keeper::TakeOutgoing() {
+  Outgoing outgoing{.bytes = TakeNews(), .fd = UniqueFd()};
+  if (!outgoing.bytes.empty() || wanted_logs_.empty()) return outgoing;
+  v1::KeeperMessage message;
+  outgoing.fd = archive_->OpenLog(wanted_logs_.front(), message.add_events()->mutable_log_opened());
+  wanted_logs_.pop_front();
+  outgoing.bytes = message.SerializeAsString();
+  return outgoing;
+}
+
+// Adds as many archived sessions as there is room for; whether that was the last.
+bool Keeper::OfferArchived(v1::KeeperMessage* message, size_t* bytes) {
+  v1::KeeperEvent event;
+  while (*bytes < kNewsBytes) {
+    if (!archive_->DescribeNext(&archived_told_, event.mutable_adopted())) return true;
+    *bytes += event.ByteSizeLong() + 8;
+    *message->add_events() = std::move(event);
+  }
+  return false;
 }
 
 std::string Keeper::TakeNews() {
@@ -305,6 +336,7 @@ std::string Keeper::TakeNews() {
     *message.add_events()->mutable_spawn_failed() = std::move(failed_spawns_.back());
     failed_spawns_.pop_back();
   }
+  if (handing_over_ && !archived_over_) archived_over_ = OfferArchived(&message, &bytes);
   size_t taken = 0;
   for (; taken < news_.size() && bytes < kNewsBytes; ++taken) {
     Session* session = news_[taken];
@@ -316,7 +348,7 @@ std::string Keeper::TakeNews() {
     }
   }
   news_.erase(news_.begin(), news_.begin() + static_cast<ptrdiff_t>(taken));
-  if (handing_over_ && HandedOver()) {
+  if (handing_over_ && archived_over_ && HandedOver()) {
     handing_over_ = false;
     message.add_events()->mutable_adoption_done();
   }
@@ -359,12 +391,13 @@ void Keeper::Handle(seqpacket::Datagram datagram) {
   }
 }
 
+absl::StatusOr<Session*> Keeper::Find(uint64_t number) {
+  const auto it = sessions_.find(number);
+  if (it != sessions_.end()) return it->second.get();
+  return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
+}
+
 absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd) {
-  const auto find = [&](uint64_t number) -> absl::StatusOr<Session*> {
-    const auto it = sessions_.find(number);
-    if (it != sessions_.end()) return it->second.get();
-    return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
-  };
   switch (request.request_case()) {
     case v1::FrontRequest::kHello:
       if (front_greeted_) return absl::InvalidArgumentError("a second hello");
@@ -383,23 +416,23 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
     case v1::FrontRequest::kSpawn:
       return HandleSpawn(request.spawn(), record_fd);
     case v1::FrontRequest::kRelease: {
-      auto session = find(request.release().session());
+      auto session = Find(request.release().session());
       if (!session.ok()) return session.status();
       (*session)->Release(request.release());
       return absl::OkStatus();
     }
     case v1::FrontRequest::kInput: {
-      auto session = find(request.input().session());
+      auto session = Find(request.input().session());
       if (!session.ok()) return session.status();
       return (*session)->ProduceInput(request.input().produced(), request.input().eof());
     }
     case v1::FrontRequest::kSignal: {
-      auto session = find(request.signal().session());
+      auto session = Find(request.signal().session());
       if (!session.ok()) return session.status();
       return (*session)->SendSignal(static_cast<int>(request.signal().number()));
     }
     case v1::FrontRequest::kEnd: {
-      auto session = find(request.end().session());
+      auto session = Find(request.end().session());
       if (!session.ok()) return session.status();
       if (request.end().by().size() > kMaxBy ||
           (request.end().cause() != v1::END_CAUSE_CANCELLED &&
@@ -409,32 +442,53 @@ absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const Unique
       (*session)->End(request.end().cause(), request.end().by());
       return absl::OkStatus();
     }
-    case v1::FrontRequest::kForget: {
-      auto session = find(request.forget().session());
-      if (!session.ok()) return session.status();
-      if (!(*session)->over()) return absl::FailedPreconditionError("forget: it still runs");
-      forgotten_.push_back(request.forget().session());
-      return absl::OkStatus();
-    }
+    case v1::FrontRequest::kForget:
+      return HandleForget(request.forget().session());
     case v1::FrontRequest::kAudit:
       return audit_->Append(request.audit().line());
     case v1::FrontRequest::kUpdate: {
-      auto session = find(request.update().session());
+      auto session = Find(request.update().session());
       if (!session.ok()) return session.status();
       return (*session)->Update(request.update().state());
     }
     case v1::FrontRequest::kSetOverflow: {
-      auto session = find(request.set_overflow().session());
+      auto session = Find(request.set_overflow().session());
       if (!session.ok()) return session.status();
       (*session)->SetOverflow(request.set_overflow().keep_newest());
       return absl::OkStatus();
     }
     case v1::FrontRequest::kArchive:
+      return HandleArchive(request.archive().session());
     case v1::FrontRequest::kOpenLog:
+      // Answered in any case, so that the front never waits in vain.
+      wanted_logs_.push_back(request.open_log().session());
+      if (archive_->Has(request.open_log().session())) return absl::OkStatus();
+      return absl::NotFoundError("open log: no such session is archived");
     case v1::FrontRequest::REQUEST_NOT_SET:
       break;
   }
   return absl::UnimplementedError("a request that this keeper does not serve");
+}
+
+absl::Status Keeper::HandleForget(uint64_t number) {
+  if (archive_->Forget(number)) return absl::OkStatus();
+  auto session = Find(number);
+  if (!session.ok()) return session.status();
+  if (!(*session)->over()) return absl::FailedPreconditionError("forget: it still runs");
+  forgotten_.push_back(number);
+  return absl::OkStatus();
+}
+
+absl::Status Keeper::HandleArchive(uint64_t number) {
+  if (archive_->Has(number)) return absl::FailedPreconditionError("archive: it was already");
+  auto session = Find(number);
+  if (!session.ok()) return session.status();
+  if ((*session)->state() != Session::State::kEnded) {
+    return absl::FailedPreconditionError("archive: it still runs");
+  }
+  archive_->Put((*session)->Describe(), (*session)->ended_ns(), (*session)->log().Pieces());
+  forgotten_.push_back(number);  // what is left of it
+  return absl::OkStatus();
 }
 
 absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd) {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/seqpacket.h"
 #include "base/unique_fd.h"
+#include "keeper/archive.h"
 #include "keeper/arena.h"
 #include "keeper/audit_log.h"
 #include "keeper/front_process.h"
@@ -68,6 +69,12 @@ class Keeper : public SessionHost, public EventHandler {
  private:
   enum Tag : uint32_t { kSignals, kChannel, kFrontExit };
 
+  // A datagram on its way to the front.
+  struct Outgoing {
+    std::string bytes;
+    UniqueFd fd;
+  };
+
   explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
@@ -78,7 +85,9 @@ class Keeper : public SessionHost, public EventHandler {
   void DropChannel();
   void ReceiveRequests();
   void FlushNews();
+  Outgoing TakeOutgoing();
   std::string TakeNews();
+  bool OfferArchived(v1::KeeperMessage* message, size_t* bytes);
   bool HandedOver() const;
   void Welcome(const v1::Hello& hello);
 
@@ -87,6 +96,9 @@ class Keeper : public SessionHost, public EventHandler {
   absl::Status HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd);
   absl::Status HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd);
   absl::Status StartSession(uint64_t number, v1::SpawnRecord record);
+  absl::Status HandleArchive(uint64_t number);
+  absl::Status HandleForget(uint64_t number);
+  absl::StatusOr<Session*> Find(uint64_t number);
   void Refuse(const absl::Status& status);
 
   void PumpRunnable();
@@ -115,13 +127,18 @@ class Keeper : public SessionHost, public EventHandler {
   Backoff backoff_;
   bool front_greeted_ = false;
   int64_t front_ready_at_ = 0;
-  // The sessions of the front before are being handed over.
-  bool handing_over_ = false;
+  // The sessions of the front before are being handed over; of the archived ones, those up to
+  // number archived_told_ have been.
+  bool handing_over_ = false, archived_over_ = false;
+  uint64_t archived_told_ = 0;
   // A datagram that the channel had no room for.
-  std::string outgoing_;
+  Outgoing outgoing_;
+  // Archived sessions whose logs the front has asked for.
+  std::deque<uint64_t> wanted_logs_;
   uint64_t refusals_ = 0;
 
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unique_ptr<Archive> archive_;
   uint64_t next_session_ = 1;
   size_t running_ = 0;
   std::deque<Session*> queued_;

@@ -120,7 +120,8 @@ int Main(int argc, char** argv) {
                  "Disk that replies on their way to older clients may take together")
       ->type_name("SIZE")
       ->capture_default_str();
-  app.add_option("--state-dir", options.state_dir, "Directory of the audit, the lock and the spool")
+  app.add_option("--state-dir", options.state_dir,
+                 "Directory of the audit, the lock, the spool and ended sessions' output")
       ->type_name("DIR")
       ->capture_default_str();
   app.add_flag("--insecure-loopback", options.insecure_loopback,

@@ -447,8 +447,8 @@ void Session::RecordEnd(int status, const rusage& usage) {
   end.set_by(end_by_);
   end.set_start_unix_ns(start_unix_ns_);
   end.set_end_unix_ns(WallNs());
-  end_ns_ = MonotonicNs();
-  end.set_run_ns(end_ns_ - start_ns_);
+  ended_ns_ = MonotonicNs();
+  end.set_run_ns(ended_ns_ - start_ns_);
   end.set_user_ns(ToNs(usage.ru_utime));
   end.set_system_ns(ToNs(usage.ru_stime));
   end.set_max_rss_bytes(static_cast<uint64_t>(usage.ru_maxrss) * 1024);
@@ -483,26 +483,29 @@ void Session::Offer() {
   MarkNews(&news_adopted_);
 }
 
-void Session::Describe(v1::Adopted* adopted) const {
-  adopted->set_session(number_);
-  adopted->set_slot(slot_);
-  adopted->set_ring_bytes(ring_bytes_);
-  adopted->set_running(state_ == State::kRunning || state_ == State::kExited);
-  adopted->set_pid(child_.pid > 0 ? static_cast<uint32_t>(child_.pid) : 0);
-  adopted->set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
-  adopted->set_released(log_.released());
-  adopted->set_input_produced(input_produced_);
-  adopted->set_input_eof(input_eof_);
-  adopted->set_session_record(front_record_);
-  adopted->set_state(front_state_);
-  if (state_ != State::kEnded) return;
-  *adopted->mutable_terminated() = termination_;
-  adopted->set_ended_ago_ns(MonotonicNs() - end_ns_);
+v1::Adopted Session::Describe() const {
+  v1::Adopted adopted;
+  adopted.set_session(number_);
+  adopted.set_slot(slot_);
+  adopted.set_ring_bytes(ring_bytes_);
+  adopted.set_running(state_ == State::kRunning || state_ == State::kExited);
+  adopted.set_pid(child_.pid > 0 ? static_cast<uint32_t>(child_.pid) : 0);
+  adopted.set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
+  adopted.set_released(log_.released());
+  adopted.set_input_produced(input_produced_);
+  adopted.set_input_eof(input_eof_);
+  adopted.set_session_record(front_record_);
+  adopted.set_state(front_state_);
+  if (state_ != State::kEnded) return adopted;
+  *adopted.mutable_terminated() = termination_;
+  adopted.set_kept(log_.kept());
+  adopted.set_ended_ago_ns(static_cast<uint64_t>(MonotonicNs() - ended_ns_));
+  return adopted;
 }
 
 void Session::TakeNews(v1::KeeperMessage* message) {
   if (std::exchange(news_adopted_, false)) {
-    Describe(message->add_events()->mutable_adopted());
+    *message->add_events()->mutable_adopted() = Describe();
     news_spawned_ = news_ended_ = false;  // told
   }
   if (std::exchange(news_spawned_, false)) {

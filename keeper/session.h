@@ -72,6 +72,8 @@ class Session : public EventHandler {
 
   // Adds what the front does not know yet, in order.
   void TakeNews(v1::KeeperMessage* message);
+  // The session as it is now, for a front that does not know it.
+  v1::Adopted Describe() const;
 
   void OnEvent(uint32_t tag, uint32_t events) override;
   void OnTimer() override;
@@ -83,6 +85,8 @@ class Session : public EventHandler {
   bool over() const { return state_ == State::kEnded || state_ == State::kFailed; }
   const v1::Terminated& termination() const { return termination_; }
   const v1::SpawnFailed& failure() const { return failure_; }
+  int64_t ended_ns() const { return ended_ns_; }
+  const OutputLog& log() const { return log_; }
   uint64_t dirty_bytes() const { return log_.total() + input_produced_; }
 
   // A new front is to be told all of it, instead of what the last one may have missed.
@@ -122,7 +126,6 @@ class Session : public EventHandler {
   void ArmTimer();
   void MarkNews(bool* flag);
   void NoteProgress();
-  void Describe(v1::Adopted* adopted) const;
 
   SessionHost& host_;
   const uint64_t number_;
@@ -153,7 +156,7 @@ class Session : public EventHandler {
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 
-  int64_t start_unix_ns_ = 0, start_ns_ = 0, end_ns_ = 0;
+  int64_t start_unix_ns_ = 0, start_ns_ = 0, ended_ns_ = 0;
   v1::EndCause end_cause_ = v1::END_CAUSE_UNSPECIFIED;
   std::string end_by_;
   bool held_open_ = false, leader_gone_ = false, give_up_after_ladder_ = false;

@@ -1,9 +1,10 @@
 #!/usr/bin/python3 -I
-"""Stands in for nacre-front in test_keeper: the first time it is started it plays a rogue front, from
-then on it becomes the real one.
+"""Stands in for nacre-front in test_keeper: the first times it is started it plays a front of the test's
+own, most of them rogues; from then on it becomes the real one.
 
-Environment: ROGUE_ACT, what to do (see ACTS); ROGUE_DIR, a directory of its own: "acted" marks the first
-run, "heard" gets a line per event that the keeper sent; ROGUE_FRONT, the real front; NACRE_E2E_STUBS.
+Environment: ROGUE_ACT, what to do each time, separated by commas (see ACTS); ROGUE_DIR, a directory of its
+own: "acted" gets a line per run, "heard" one per event that the keeper sent; ROGUE_FRONT, the real front;
+NACRE_E2E_STUBS.
 """
 
 import array
@@ -12,7 +13,9 @@ import os
 import random
 import signal
 import socket
+import struct
 import sys
+import time
 
 sys.path.insert(0, os.environ["NACRE_E2E_STUBS"])
 
@@ -27,6 +30,7 @@ class Keeper:
         self.channel.setblocking(True)
         self.channel.settimeout(30)
         self.welcome = None
+        self.unheard = []
 
     def raw(self, data, fds=()):
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -37,8 +41,14 @@ class Keeper:
 
     def hear(self):
         """The next events; none once the keeper has closed the channel."""
-        data, _, _, _ = self.channel.recvmsg(65536, 4096)
+        data, ancillary, _, _ = self.channel.recvmsg(65536, 4096)
         events = pb.KeeperMessage.FromString(data).events if data else []
+        fds = array.array("i")
+        for _, _, rights in ancillary:
+            fds.frombytes(rights)
+        if events and events[0].WhichOneof("event") == "log_opened":
+            assert len(events) == 1 and len(fds) == (0 if events[0].log_opened.lost else 1), (events, fds)
+            self.log = fds.pop() if fds else None
         with open(f"{DIRECTORY}/heard", "a", encoding="utf-8") as file:
             for event in events:
                 kind = event.WhichOneof("event")
@@ -53,6 +63,41 @@ class Keeper:
                 if event.WhichOneof("event") == kind and getattr(event, kind).session == session:
                     return getattr(event, kind)
         raise SystemExit("the keeper has closed the channel")
+
+    def hear_ends(self, sessions):
+        missing = set(sessions)
+        while missing:
+            events = self.hear()
+            assert events, "the keeper has closed the channel"
+            missing -= {event.terminated.session for event in events if event.HasField("terminated")}
+
+    def adopt(self):
+        """What the front before has left, in order."""
+        self.send({"hello": pb.Hello(protocol_version=1, version="next")})
+        events = list(self.hear())
+        while events[-1].WhichOneof("event") != "adoption_done":
+            events += self.hear()
+        self.welcome = events[0].welcome
+        self.send({"ready": pb.Ready()})
+        return [event.adopted for event in events if event.HasField("adopted")]
+
+    def run(self, session, *argv, **fields):
+        self.send({"spawn": pb.Spawn(session=session, record=record(*argv, **fields))})
+        return self.hear_until("terminated", session)
+
+    def open_log(self, session):
+        """The archived log: the header's values and the bytes that standard output has kept; or why it is lost."""
+        self.send({"open_log": pb.OpenLog(session=session)})
+        opened = self.hear_until("log_opened", session)
+        if opened.lost:
+            return opened.lost
+        with open(self.log, "rb") as file:
+            slot = file.read()
+        assert len(slot) == 4096 + 4096 * 16 + 2 * (1 << 20)
+        total, _, _, kept, _ = struct.unpack_from("<5Q", slot)
+        ring = slot[4096 + 4096 * 16:][:opened.ring_bytes]
+        at = kept % opened.ring_bytes
+        return total, kept, (ring[at:] + ring[:at])[:total - kept]
 
     def greet(self):
         self.send({"hello": pb.Hello(protocol_version=1, version="rogue")})
@@ -129,8 +174,12 @@ def breaks_every_rule(keeper):
         {"release": pb.Release(session=99, position=1)}, {"input": pb.InputProduced(session=5, produced=2**63)},
         {"signal": pb.SendSignal(session=5, number=77)}, {"end": pb.EndSession(session=5, cause=1)},
         {"forget": pb.Forget(session=5)}, {"update": pb.Update(session=5, state=b"x" * 5000)}, {"hello": pb.Hello(protocol_version=1)},
-        {"audit": pb.AuditRecord(line=b"{")}, {"spawn": pb.Spawn(session=5, record=record("true"))},
+        {"audit": pb.AuditRecord(line=b"{")}, {}, {"archive": pb.Archive(session=5)}, {"open_log": pb.OpenLog(session=5)},
+        {"spawn": pb.Spawn(session=5, record=record("true"))},
         # sessions that are not there
+        {"update": pb.Update(session=99)}, {"set_overflow": pb.SetOverflow(session=99, keep_newest=True)},
+        {"archive": pb.Archive(session=99)}, {"archive": pb.Archive(session=2**64 - 1)},
+        {"open_log": pb.OpenLog(session=99)}, {"open_log": pb.OpenLog()},
         {"release": pb.Release(session=99, position=1)}, {"input": pb.InputProduced(session=99, produced=1)},
         {"signal": pb.SendSignal(session=99, number=9)}, {"end": pb.EndSession(session=99, cause=4)},
         {"forget": pb.Forget(session=99)}, {"forget": pb.Forget(session=0)},
@@ -185,6 +234,10 @@ def breaks_every_rule(keeper):
     keeper.send({"forget": pb.Forget(session=number)}, {"forget": pb.Forget(session=number)})
     keeper.send({"input": pb.InputProduced(session=5, produced=4, eof=True)})
     keeper.hear_until("terminated", 5)
+    keeper.send({"archive": pb.Archive(session=5)}, {"archive": pb.Archive(session=5)}, {"archive": pb.Archive(session=5)})
+    keeper.send({"release": pb.Release(session=5, position=1)}, {"update": pb.Update(session=5)},
+                {"end": pb.EndSession(session=5, cause=4)}, {"archive": pb.Archive(session=5)})
+    assert keeper.open_log(5) == (8, 0, b"\0\0\0\0end\n")
     keeper.send({"input": pb.InputProduced(session=5, produced=5)}, {"signal": pb.SendSignal(session=5, number=9)},
                 {"forget": pb.Forget(session=5)})
     # Numbers may be left out.
@@ -232,13 +285,164 @@ def hears_nothing(keeper):
         pass
 
 
+def asks_for_logs_and_hears_nothing(keeper):
+    """What it asked for it gets once it listens, in order."""
+    keeper.greet()
+    keeper.run(1, "echo", "hi")
+    keeper.send({"archive": pb.Archive(session=1)})
+    for _ in range(20):
+        keeper.send(*[{"open_log": pb.OpenLog(session=one)} for one in (1, 2) * 100])
+    for _ in range(2000):
+        for one in (1, 2):
+            assert keeper.hear()[0].log_opened.session == one
+            if one == 1:
+                os.close(keeper.log)
+    with open(f"{DIRECTORY}/done", "w", encoding="utf-8"):
+        pass
+
+
+def leaves_sessions_in_every_state(keeper):
+    keeper.greet()
+    keeper.run(1, "echo", "hi", session_record=b"record of 1")
+    keeper.send({"update": pb.Update(session=1, state=b"first")}, {"update": pb.Update(session=1, state=b"second")},
+                {"update": pb.Update(session=1, state=b"x" * 4097)}, {"archive": pb.Archive(session=1)})
+    assert keeper.open_log(1) == (3, 0, b"hi\n")
+    # One that waits for its reader, until it need not any more.
+    keeper.send({"spawn": pb.Spawn(session=2, record=record("sh", "-c", "head -c 1000000 /dev/zero; echo end"))})
+    keeper.hear_until("progress", 2)
+    keeper.send({"release": pb.Release(session=2, waits=True, seen=256 * 1024 - 1)})
+    keeper.hear_until("progress", 2)
+    keeper.send({"set_overflow": pb.SetOverflow(session=2, keep_newest=True)})
+    keeper.hear_until("terminated", 2)
+    keeper.send({"archive": pb.Archive(session=2)})
+    total, kept, kept_bytes = keeper.open_log(2)
+    assert (total, kept) == (1_000_004, 1_000_004 - 256 * 1024), (total, kept)
+    assert kept_bytes == bytes(256 * 1024 - 4) + b"end\n"
+    # One that never waits.
+    keeper.send({"spawn": pb.Spawn(session=3, record=record("head", "-c", "1000000", "/dev/zero"))},
+                {"set_overflow": pb.SetOverflow(session=3, keep_newest=True)})
+    keeper.hear_until("terminated", 3)
+    # One that waits, never waits and waits again.
+    keeper.send({"spawn": pb.Spawn(session=4, record=record("sh", "-c", "head -c 1000000 /dev/zero; cat /dev/zero"))},
+                {"set_overflow": pb.SetOverflow(session=4, keep_newest=True)})
+    seen = 0
+    while seen < 1_000_000:
+        keeper.hear_until("progress", 4)
+        seen += 200_000
+        keeper.send({"release": pb.Release(session=4, waits=True, seen=seen)})
+    keeper.send({"set_overflow": pb.SetOverflow(session=4)}, {"update": pb.Update(session=4, state=b"running")})
+    keeper.run(5, "true")
+    keeper.send({"archive": pb.Archive(session=5)}, {"forget": pb.Forget(session=5)})
+    assert "no such session" in keeper.open_log(5)
+    assert "no such session" in keeper.open_log(4)
+    os._exit(3)
+
+
+def takes_them_over(keeper):
+    adopted = {one.session: one for one in keeper.adopt()}
+    assert list(adopted) == [1, 2, 3, 4], adopted
+    assert [one for one in adopted if adopted[one].archived] == [1, 2]
+    assert [one for one in adopted if adopted[one].HasField("terminated")] == [1, 2, 3]
+    assert all((one.ended_ago_ns > 0) == one.HasField("terminated") for one in adopted.values()), adopted
+    assert all(one.ended_ago_ns < 60 * 10**9 for one in adopted.values()), adopted
+    assert (adopted[1].session_record, adopted[1].state) == (b"record of 1", b"second")
+    assert (adopted[1].released, adopted[1].kept, adopted[1].slot) == (0, 0, 0)
+    assert adopted[2].kept == 1_000_004 - 256 * 1024
+    assert adopted[1].terminated.streams[0].bytes == 3
+    assert (adopted[4].running, adopted[4].state) == (True, b"running")
+    assert keeper.open_log(1) == (3, 0, b"hi\n")
+    assert keeper.open_log(2)[:2] == (1_000_004, 1_000_004 - 256 * 1024)
+    # Numbers and slots go on.
+    assert keeper.welcome.next_session == 6
+    keeper.run(6, "echo", "more")
+    keeper.send({"archive": pb.Archive(session=6)}, {"archive": pb.Archive(session=3)})
+    assert keeper.open_log(6) == (5, 0, b"more\n")
+    assert keeper.open_log(3)[0] == 1_000_000
+    keeper.send({"end": pb.EndSession(session=4, cause=4)})
+    keeper.send({"set_overflow": pb.SetOverflow(session=4, keep_newest=True)})
+    keeper.hear_until("terminated", 4)
+    keeper.send(*[{"forget": pb.Forget(session=one)} for one in (1, 2, 3, 4, 6)])
+    assert keeper.open_log(1)[:2] == "no"
+    with open(f"{DIRECTORY}/done", "w", encoding="utf-8"):
+        pass
+
+
+def archive_more_than_fits_into_memory(keeper):
+    keeper.greet()
+    sessions = range(1, 41)
+    for one in sessions:
+        keeper.send({"spawn": pb.Spawn(session=one, record=record("head", "-c", "1000000", "/dev/zero", ring_bytes=1 << 20))})
+    keeper.hear_ends(sessions)
+    keeper.send(*[{"archive": pb.Archive(session=one)} for one in sessions])
+    for one in sessions:
+        assert keeper.open_log(one) == (1_000_000, 0, bytes(1_000_000))
+    with open(f"{DIRECTORY}/done", "w", encoding="utf-8") as file:
+        file.write(" ".join(os.listdir(os.environ["ROGUE_ENDED"])))
+
+
+def archives_more_than_fits_into_memory(keeper):
+    archive_more_than_fits_into_memory(keeper)
+    os._exit(3)
+
+
+def archives_until_the_keeper_stops(keeper):
+    archive_more_than_fits_into_memory(keeper)
+    keeper.hear()
+    os._exit(0)
+
+
+def takes_over_what_does_not_fit_into_memory(keeper):
+    for one in keeper.adopt():
+        assert keeper.open_log(one.session)[:2] == (1_000_000, 0)
+        keeper.send({"forget": pb.Forget(session=one.session)})
+    assert keeper.open_log(1)[:2] == "no"
+    assert os.listdir(os.environ["ROGUE_ENDED"]) == []
+
+
+def keeper_memory():
+    with open(f"/proc/{os.getppid()}/status", encoding="utf-8") as file:
+        return 1024 * next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+
+
+def archives_many(keeper):
+    keeper.greet()
+    count = int(os.environ["ROGUE_COUNT"])
+    before = 0
+    for start in range(1, count + 1, 200):
+        if start == 401:
+            before = keeper_memory()
+        sessions = range(start, min(start + 200, count + 1))
+        for one in sessions:
+            keeper.send({"spawn": pb.Spawn(session=one, record=record("echo", "hi", session_record=b"r" * 200))})
+        keeper.hear_ends(sessions)
+        keeper.send(*[{"archive": pb.Archive(session=one)} for one in sessions])
+    assert keeper.open_log(count)[0] == 3
+    with open(f"{DIRECTORY}/memory", "w", encoding="utf-8") as file:
+        file.write(str((keeper_memory() - before) // (count - 400)))
+    os._exit(3)
+
+
+def takes_many_over(keeper):
+    start = time.monotonic()
+    adopted = keeper.adopt()
+    took = time.monotonic() - start
+    count = int(os.environ["ROGUE_COUNT"])
+    assert [one.session for one in adopted] == list(range(1, count + 1))
+    for start in range(0, count, 1000):
+        keeper.send(*[{"forget": pb.Forget(session=one.session)} for one in adopted[start:start + 1000]])
+    with open(f"{DIRECTORY}/done", "w", encoding="utf-8") as file:
+        file.write(str(took))
+
+
 ACTS = {name: act for name, act in globals().items() if callable(act) and getattr(act, "__module__", "") == "__main__"}
 
-if not os.path.exists(f"{DIRECTORY}/acted"):
-    with open(f"{DIRECTORY}/acted", "w", encoding="utf-8"):
-        pass
+with open(f"{DIRECTORY}/acted", "a+", encoding="utf-8") as acted:
+    acted.seek(0)
+    to_do = os.environ["ROGUE_ACT"].split(",")[len(acted.readlines()):]
+    print(*to_do[:1], file=acted)
+if to_do:
     peer = Keeper()
-    ACTS[os.environ["ROGUE_ACT"]](peer)
+    ACTS[to_do[0]](peer)
     peer.channel.settimeout(0.5 if os.path.exists(f"{DIRECTORY}/done") else 30)
     try:
         peer.wait_for_close()

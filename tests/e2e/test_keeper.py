@@ -1,20 +1,26 @@
-"""The keeper believes nothing that a front says: it logs, stays alive, and serves with the next one."""
+"""The keeper by itself, with fronts of the test's own. It believes nothing that a front says: it logs, stays
+alive, and serves with the next one. What a front leaves it hands to the next."""
 
 import pathlib
 import unittest
 
 import support
-from support import SETTLE_DEADLINE, Node, children, wait_for
+from support import SANITIZED, SETTLE_DEADLINE, Node, children, scaled, wait_for
 
 ROGUE = pathlib.Path(__file__).with_name("rogue_front.py")
 
 
 class Rogue(unittest.TestCase):
-    def play(self, act):
-        """A daemon whose first front plays this act; it serves with the second one."""
+    def rogue_node(self, *acts, **env):
         node = Node(front=ROGUE)
-        node._env.update(ROGUE_ACT=act, ROGUE_DIR=str(node.directory), ROGUE_FRONT=str(support.BIN / "nacre-front"),
-                         NACRE_E2E_STUBS=support.STUBS)
+        node._env.update(ROGUE_ACT=",".join(acts), ROGUE_DIR=str(node.directory),
+                         ROGUE_ENDED=str(node.state / "ended"), ROGUE_FRONT=str(support.BIN / "nacre-front"),
+                         NACRE_E2E_STUBS=support.STUBS, **env)
+        return node
+
+    def play(self, *acts, **env):
+        """A daemon whose first fronts play an act each; it serves with the next one."""
+        node = self.rogue_node(*acts, **env)
         self.enterContext(node)
         result = node.exec("echo", "served")
         self.assertEqual((result.returncode, result.stdout), (0, b"served\n"), node.log())
@@ -23,7 +29,9 @@ class Rogue(unittest.TestCase):
                  lambda: f"only a front is left: {children(node.pid)}", SETTLE_DEADLINE)
         node.warm_up()
         node.assert_settled()
-        self.assertEqual(node.log().count("front started"), 2, node.log())
+        self.assertEqual(node.log().count("front started"), len(acts) + 1, node.log())
+        # An assertion of an act is a traceback among the daemon's lines.
+        self.assertNotIn("Traceback", node.log())
         return node
 
     def test_garbage_as_the_first_word(self):
@@ -60,7 +68,8 @@ class Rogue(unittest.TestCase):
         self.assertTrue((node.directory / "done").exists(), node.log())
         for words in ("there is no session 99", "input beyond its ring", "no such signal", "a second hello",
                       "session number 5 is not the next", "does not serve", "not one short JSON object", "it still runs",
-                      "descriptors that nothing asked for"):
+                      "descriptors that nothing asked for", "archive: it still runs",
+                      "open log: no such session", "the state is too big"):
             self.assertIn(words, node.log())
         heard = (node.directory / "heard").read_text()
         self.assertIn("terminated 5", heard)
@@ -81,6 +90,38 @@ class Rogue(unittest.TestCase):
     def test_a_front_that_never_listens(self):
         node = self.play("hears_nothing")
         self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_a_front_that_asks_for_logs_before_it_listens(self):
+        node = self.play("asks_for_logs_and_hears_nothing")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_sessions_in_every_state_go_from_front_to_front(self):
+        node = self.play("leaves_sessions_in_every_state", "takes_them_over")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        self.assertIn("the state is too big", node.log())
+
+    def test_ended_sessions_that_do_not_fit_into_memory_go_to_files(self):
+        node = self.play("archives_more_than_fits_into_memory", "takes_over_what_does_not_fit_into_memory")
+        files = (node.directory / "done").read_text().split()
+        self.assertEqual(len(files), 40 - 24 * 1024 * 1024 // 1_000_090, files)
+        self.assertIn("40", files)
+
+    def test_a_keeper_that_stops_removes_its_files(self):
+        node = self.rogue_node("archives_until_the_keeper_stops").launch()
+        self.addCleanup(node.clean)
+        wait_for((node.directory / "done").exists, node.log)
+        self.assertTrue(list((node.state / "ended").iterdir()))
+        node.terminate()
+        self.assertEqual(node.wait(), 0)
+        self.assertFalse(list((node.state / "ended").iterdir()))
+
+    def test_many_ended_sessions_take_little_and_are_handed_over_at_once(self):
+        count = scaled(2000, 20_000)
+        node = self.play("archives_many", "takes_many_over", ROGUE_COUNT=str(count))
+        took = float((node.directory / "done").read_text())
+        if not SANITIZED:
+            self.assertLess(took, 1)
+            self.assertLess(int((node.directory / "memory").read_text()), 1536)
 
     def test_a_front_that_always_fails_is_not_restarted_in_a_tight_loop(self):
         node = Node(front="/bin/false").launch()
