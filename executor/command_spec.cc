@@ -156,10 +156,9 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
 }
 
 std::string CommandSpec::Fingerprint() const {
-  std::string all = absl::StrCat(
-      ToRecord().SerializeAsString(), ",", parts_.on_disconnect.grace_ns, ",",
-      parts_.on_disconnect.keep, ",", parts_.retention.after_end_ns, ",",
-      parts_.retention.block_on_overflow);
+  std::string all = absl::StrCat(ToRecord().SerializeAsString(), ",", parts_.on_disconnect.grace_ns,
+                                 ",", parts_.on_disconnect.keep, ",", parts_.retention.after_end_ns,
+                                 ",", parts_.retention.block_on_overflow);
   for (const auto& [name, value] : parts_.tags) {
     absl::StrAppend(&all, ",", name, "=", value.size(), ":", value);
   }

@@ -125,7 +125,9 @@ std::shared_ptr<Session> Executor::FindRequest(const Identity& identity,
                                                const std::string& request_id) {
   if (request_id.empty()) return nullptr;
   const auto it = requests_.find(RequestKey(identity.name, request_id));
-  return it == requests_.end() ? nullptr : sessions_.at(it->second);
+  if (it == requests_.end()) return nullptr;
+  const std::shared_ptr<Session>& session = sessions_.at(it->second);
+  return session->forgotten() ? nullptr : session;
 }
 
 absl::StatusOr<std::shared_ptr<Session>> Executor::Find(const Identity& identity,
@@ -152,6 +154,15 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Find(const Identity& identity
   }
   if (!verb.empty()) SendAudit(audit::UseLine(identity, id, verb, how));
   return it->second;
+}
+
+absl::StatusOr<std::shared_ptr<Session>> Executor::FindForInput(const Identity& identity,
+                                                                const std::string& id) {
+  auto session = Find(identity, id);
+  if (session.ok() && (*session)->NoteWriter(identity.name)) {
+    SendAudit(audit::UseLine(identity, id, "input", ""));
+  }
+  return session;
 }
 
 std::vector<std::shared_ptr<Session>> Executor::List(
@@ -268,7 +279,7 @@ void Executor::Retain(const std::shared_ptr<Session>& session) {
     return;
   }
   const auto other = retention_.Add(session->number(), session->owner().name,
-                                    session->end_ns() + session->record().retention_ns);
+                                    session->end_ns() + session->retention_ns());
   if (other.has_value()) {
     sessions_.at(*other)->Forget();
     Remove(*other);

@@ -50,6 +50,10 @@ class Executor {
                                                 const std::string& verb = {},
                                                 const std::string& how = {});
 
+  // The same for a call that brings input: a line in the audit is for the first of many.
+  absl::StatusOr<std::shared_ptr<Session>> FindForInput(const Identity& identity,
+                                                        const std::string& id);
+
   // The sessions of numbers above `after` that `identity` may use and `wanted` takes, in order, at
   // most `limit`.
   std::vector<std::shared_ptr<Session>> List(

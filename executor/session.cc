@@ -53,6 +53,7 @@ void Session::Adopt(const keeper::v1::Adopted& adopted) {
   }
   termination_ = adopted.terminated();
   end_ns_ = MonotonicNs() - static_cast<int64_t>(adopted.ended_ago_ns());
+  forgotten_ = forgotten_ || retention_ns() == 0;
   if (!archived_ || forgotten_) Rest();
 }
 
@@ -81,7 +82,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
     case keeper::v1::KeeperEvent::kTerminated:
       termination_ = event.terminated();
       end_ns_ = MonotonicNs();
-      forgotten_ = forgotten_ || record_.retention_ns == 0;
+      forgotten_ = forgotten_ || retention_ns() == 0;
       grace_.cancel();
       if (followers_.empty()) Rest();
       TellFollowers([](SessionFollower& follower) { follower.OnProgress(); });
@@ -126,6 +127,7 @@ void Session::Leave(SessionFollower* follower, Leaving how) {
   if (drove) driver_ = nullptr;
   if (failed_) return;
   if (termination_.has_value()) {
+    if (drove && how == Leaving::kDone && record_.retention_ns == 0) forgotten_ = true;
     if (followers_.empty()) Rest();
     return;
   }
@@ -173,6 +175,11 @@ void Session::StartUndriven() {
   detached_ = true;
   SendState();
   GoOnUndriven();
+}
+
+int64_t Session::retention_ns() const {
+  if (record_.retention_ns > 0 || detached_) return record_.retention_ns;
+  return record_.on_disconnect.grace_ns;
 }
 
 // It has ended, and nobody looks.

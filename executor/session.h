@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -62,6 +63,9 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::optional<Termination>& termination() const { return termination_; }
   // Its end on the monotonic clock, once it has ended.
   int64_t end_ns() const { return end_ns_; }
+  // How long it is kept from then on. At least for the grace of a driver that has not taken the
+  // end.
+  int64_t retention_ns() const;
   // Position after the last byte so far.
   uint64_t end_position() const;
   // Oldest position whose byte is still kept.
@@ -78,6 +82,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool driven() const { return driver_ != nullptr; }
   bool driven_by(const SessionFollower* follower) const { return driver_ == follower; }
   bool written_by(const SessionFollower* follower) const { return writer_ == follower; }
+  // Remembers who brings input by single calls; whether it was another one before.
+  bool NoteWriter(const std::string& name) { return std::exchange(writer_name_, name) != name; }
 
   enum class Leaving {
     // It has taken what it came for.
@@ -156,6 +162,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<SessionFollower*> followers_;
   SessionFollower* driver_ = nullptr;
   SessionFollower* writer_ = nullptr;
+  std::string writer_name_;
   bool running_ = false, failed_ = false;
   // The keeper was told to put the log away: the slot is its own again.
   bool archived_ = false;

@@ -187,7 +187,7 @@ absl::Status WriteInputCall::Begin() {
   if (request_.input().data().size() > kMaxInput) {
     return InvalidField("input.data", absl::StrCat("exceeds ", kMaxInput, " bytes"));
   }
-  auto found = executor().Find(identity(), request_.session_id(), "input");
+  auto found = executor().FindForInput(identity(), request_.session_id());
   if (!found.ok()) return found.status();
   if (!(*found)->takes_input()) {
     return InvalidField("input", "the command was started without input");
