@@ -44,7 +44,8 @@ std::optional<LogReader::Chunk> LogReader::Next(size_t limit) {
 }
 
 bool LogReader::Whole(const Chunk& chunk) const {
-  std::atomic_thread_fence(std::memory_order_acquire);
+  // The copy comes first; the processor keeps that order (base/ring_layout.h).
+  std::atomic_signal_fence(std::memory_order_acquire);
   return kept() <= chunk.position;
 }
 

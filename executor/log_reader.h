@@ -27,7 +27,8 @@ class LogReader {
   // The next bytes, at most `limit`, if any are published.
   std::optional<Chunk> Next(size_t limit);
 
-  // Whether what the chunk points to had not been overwritten by now.
+  // Whether what the chunk points to had not been overwritten by now. If it was, all of the chunk
+  // counts as lost.
   bool Whole(const Chunk& chunk) const;
   // Goes back to a chunk that was not whole.
   void Rewind(const Chunk& chunk) { position_ = chunk.position; }

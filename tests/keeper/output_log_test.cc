@@ -367,5 +367,51 @@ TEST_F(OutputLogTest, AConcurrentReaderGetsEveryByteOnceInOrder) {
   consumer.join();
 }
 
+// A writer that waits for nobody and a reader in another thread that is overtaken all the time:
+// what it takes for whole is what was written.
+TEST_F(OutputLogTest, AConcurrentReaderThatIsNotWaitedForNeverTakesOverwrittenBytesForItsOwn) {
+  constexpr size_t kRing = 4096;
+  constexpr uint64_t kBytes = 8'000'000;
+  const auto byte_at = [](uint64_t position) {
+    return static_cast<char>((position * 31) ^ (position >> 12));
+  };
+  OutputLog log(*arena_, slot_, kRing);
+  log.KeepNewest(true);
+  std::mt19937 random(1);
+  const auto write_until = [&](uint64_t total) {
+    while (log.total() < total) {
+      const uint32_t stream = random() % 2;
+      std::string bytes(std::min<uint64_t>(1 + random() % 500, total - log.total()), '\0');
+      for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = byte_at(log.total() + i);
+      pipes_[stream].Write(bytes);
+      ASSERT_EQ(log.PullFrom(pipes_[stream].reader.get(), stream, bytes.size()),
+                OutputLog::Pull::kData);
+    }
+  };
+  write_until(5 * kRing);
+  uint64_t whole = 0, lost = 0;
+  std::thread viewer([&] {
+    LogReader reader(View(kRing));
+    while (reader.position() < kBytes) {
+      if (reader.SkipLost()) ++lost;
+      const auto chunk = reader.Next(1000);
+      if (!chunk.has_value()) {
+        std::this_thread::yield();
+        continue;
+      }
+      const std::string copy = Text(*chunk);
+      if (!reader.Whole(*chunk)) continue;
+      ++whole;
+      for (size_t i = 0; i < copy.size(); ++i) {
+        ASSERT_EQ(copy[i], byte_at(chunk->position + i)) << chunk->position << " + " << i;
+      }
+    }
+  });
+  write_until(kBytes);
+  viewer.join();
+  EXPECT_GT(whole, 0u);
+  EXPECT_GT(lost, 0u);
+}
+
 }  // namespace
 }  // namespace nacre::keeper
