@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +16,8 @@
 #include "client/connect_error.h"
 #include "client/output_ledger.h"
 #include "client/process.h"
+#include "client/repeat.h"
+#include "client/session_info.h"
 #include "client/status.h"
 #include "client/target.h"
 #include "client/termination.h"
@@ -76,12 +79,27 @@ absl::Status Prove(const RunResult& result) {
 
 class Client::Impl {
  public:
-  Impl(Target target, std::shared_ptr<grpc::Channel> channel)
-      : target_(std::move(target)), text_(target_.ToString()), channel_(std::move(channel)) {}
+  Impl(Target target, std::shared_ptr<grpc::Channel> channel, absl::Duration resume_for)
+      : target_(std::move(target)),
+        text_(target_.ToString()),
+        channel_(std::move(channel)),
+        stub_(v1::ShellService::NewStub(channel_)),
+        resume_for_(resume_for) {}
 
   const std::string& text() const { return text_; }
   const Target& target() const { return target_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  v1::ShellService::Stub& stub() const { return *stub_; }
+
+  std::unique_ptr<Process> Follow(Opening opening) const {
+    return std::unique_ptr<Process>(new Process(
+        std::make_unique<Process::Impl>(channel_, target_, std::move(opening), resume_for_)));
+  }
+
+  // For what can be asked again without harm.
+  absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*)>& attempt) const {
+    return client::Repeat(channel_, target_, resume_for_, attempt);
+  }
 
   absl::Status Translate(const grpc::Status& status) const {
     absl::Status translated = FromGrpc(status);
@@ -93,6 +111,8 @@ class Client::Impl {
   const Target target_;
   const std::string text_;
   const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::ShellService::Stub> stub_;
+  const absl::Duration resume_for_;
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -107,8 +127,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ConnectOptions& op
         "Unix sockets and loopback only; forward a local socket to it, e.g. by ssh -L"));
   }
   auto channel = MakeChannel(*target, options.connect_timeout);
-  return std::unique_ptr<Client>(
-      new Client(std::make_unique<Impl>(*std::move(target), std::move(channel))));
+  return std::unique_ptr<Client>(new Client(
+      std::make_unique<Impl>(*std::move(target), std::move(channel), options.resume_for)));
 }
 
 const std::string& Client::target() const { return impl_->text(); }
@@ -133,8 +153,7 @@ absl::StatusOr<RunResult> Client::Run(const Command& command, const RunOptions& 
   grpc::ClientContext context;
   SetDeadline(context, options.deadline);
   v1::RunResponse response;
-  const grpc::Status status =
-      v1::ShellService::NewStub(impl_->channel())->Run(&context, request, &response);
+  const grpc::Status status = impl_->stub().Run(&context, request, &response);
   if (!status.ok()) return impl_->Translate(status);
   RunResult result{.session_id = std::move(*response.mutable_session()->mutable_id()),
                    .out = std::move(*response.mutable_stdout()),
@@ -148,8 +167,116 @@ absl::StatusOr<RunResult> Client::Run(const Command& command, const RunOptions& 
 absl::StatusOr<std::unique_ptr<Process>> Client::Exec(const Command& command) {
   auto start = ToStart(command);
   if (!start.ok()) return start.status();
-  return std::unique_ptr<Process>(new Process(
-      std::make_unique<Process::Impl>(impl_->channel(), impl_->target(), *std::move(start))));
+  if (start->request_id().empty()) start->set_request_id(NewRequestId());
+  start->set_will_ack(true);
+  return impl_->Follow(*std::move(start));
+}
+
+absl::StatusOr<std::unique_ptr<Process>> Client::Attach(const std::string& session_id,
+                                                        const AttachOptions& options) {
+  auto attach = ToAttach(session_id, options);
+  if (!attach.ok()) return attach.status();
+  return impl_->Follow(*std::move(attach));
+}
+
+absl::StatusOr<StartResult> Client::StartSession(const Command& command) {
+  auto start = ToStart(command);
+  if (!start.ok()) return start.status();
+  v1::StartSessionRequest request;
+  *request.mutable_start() = *std::move(start);
+  if (command.request_id.empty()) request.mutable_start()->set_request_id(NewRequestId());
+  v1::StartSessionResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->stub().StartSession(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return StartResult{.session = FromWire(response.session()),
+                     .already_started = response.already_started()};
+}
+
+absl::StatusOr<SessionInfo> Client::GetSession(const std::string& session_id) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::GetSessionRequest request;
+  request.set_session_id(session_id);
+  v1::GetSessionResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->stub().GetSession(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return FromWire(response.session());
+}
+
+absl::StatusOr<SessionPage> Client::ListSessions(const SessionFilter& filter,
+                                                 const std::string& page_token) {
+  const auto request = ToListRequest(filter, page_token);
+  if (!request.ok()) return request.status();
+  v1::ListSessionsResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->stub().ListSessions(context, *request, &response);
+  });
+  if (!status.ok()) return status;
+  SessionPage page{.next_page_token = response.next_page_token()};
+  for (const v1::Session& session : response.sessions()) page.sessions.push_back(FromWire(session));
+  return page;
+}
+
+absl::StatusOr<SessionInfo> Client::WaitSession(const std::string& session_id,
+                                                absl::Duration timeout) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::WaitSessionRequest request;
+  request.set_session_id(session_id);
+  v1::WaitSessionResponse response;
+  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    if (timeout != absl::InfiniteDuration()) {
+      const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+      *request.mutable_timeout() = ToWire(left);
+    }
+    return impl_->stub().WaitSession(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return FromWire(response.session());
+}
+
+absl::StatusOr<SessionInfo> Client::EndSession(const std::string& session_id) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::EndSessionRequest request;
+  request.set_session_id(session_id);
+  v1::EndSessionResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->stub().EndSession(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return FromWire(response.session());
+}
+
+absl::Status Client::SignalSession(const std::string& session_id, int number) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::SignalSessionRequest request;
+  request.set_session_id(session_id);
+  request.mutable_signal()->set_number(static_cast<uint32_t>(number));
+  v1::SignalSessionResponse response;
+  // Once: it may have been sent though the answer is lost.
+  return Repeat(impl_->channel(), impl_->target(), absl::ZeroDuration(),
+                [&](grpc::ClientContext* context) {
+                  return impl_->stub().SignalSession(context, request, &response);
+                });
+}
+
+absl::Status Client::DeleteSession(const std::string& session_id, bool force) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::DeleteSessionRequest request;
+  request.set_session_id(session_id);
+  request.set_force(force);
+  v1::DeleteSessionResponse response;
+  int attempts = 0;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    ++attempts;
+    return impl_->stub().DeleteSession(context, request, &response);
+  });
+  // The attempt whose answer was lost has done it.
+  if (attempts > 1 && absl::IsNotFound(status)) return absl::OkStatus();
+  return status;
 }
 
 }  // namespace nacre::client

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/random/random.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace nacre::client {
 namespace {
@@ -43,21 +44,42 @@ void SetEnvironment(const Command& command, v1::Command* wire) {
   }
 }
 
-google::protobuf::Duration ToWire(absl::Duration duration) {
-  google::protobuf::Duration wire;
-  wire.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return wire;
+v1::OnDisconnect Translate(OnDisconnect policy) {
+  switch (policy) {
+    case OnDisconnect::kDefault:
+      return v1::ON_DISCONNECT_UNSPECIFIED;
+    case OnDisconnect::kKillAfterGrace:
+      return v1::ON_DISCONNECT_KILL_AFTER_GRACE;
+    case OnDisconnect::kKeep:
+      return v1::ON_DISCONNECT_KEEP;
+    case OnDisconnect::kKill:
+      return v1::ON_DISCONNECT_KILL;
+  }
+  return v1::ON_DISCONNECT_UNSPECIFIED;
 }
 
 void SetPolicies(const Command& command, v1::StartPolicies* wire) {
-  if (command.on_disconnect == OnDisconnect::kKill) {
-    wire->set_on_disconnect(v1::ON_DISCONNECT_KILL);
+  wire->set_on_disconnect(Translate(command.on_disconnect));
+  if (command.disconnect_grace.has_value()) {
+    *wire->mutable_disconnect_grace() = ToWire(*command.disconnect_grace);
   }
   v1::KillLadder* ladder = wire->mutable_kill_ladder();
   ladder->set_first_signal(static_cast<uint32_t>(command.ladder.first_signal));
   *ladder->mutable_grace() = ToWire(command.ladder.grace);
   ladder->set_last_signal(static_cast<uint32_t>(command.ladder.last_signal));
+  if (command.overflow == Overflow::kBlock) wire->set_overflow(v1::OVERFLOW_POLICY_BLOCK);
+  wire->set_retention_bytes(command.retention_bytes);
+  if (command.retention.has_value()) *wire->mutable_retention() = ToWire(*command.retention);
+}
+
+absl::Status SetNames(const Command& command, v1::Start* wire) {
+  for (const auto& [name, value] : command.tags) {
+    if (!IsUtf8(name) || !IsUtf8(value)) return absl::InvalidArgumentError("tags: not UTF-8");
+    (*wire->mutable_tags())[name] = value;
+  }
+  if (!IsUtf8(command.request_id)) return absl::InvalidArgumentError("request_id: is not UTF-8");
+  wire->set_request_id(command.request_id);
+  return absl::OkStatus();
 }
 
 // Length of the well-formed sequence at the start of `text`, 0 if there is none. RFC 3629: no
@@ -88,6 +110,19 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
+google::protobuf::Duration ToWire(absl::Duration duration) {
+  google::protobuf::Duration wire;
+  wire.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+  return wire;
+}
+
+std::string NewRequestId() {
+  absl::BitGen random;
+  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
 absl::StatusOr<v1::Start> ToStart(const Command& command) {
   v1::Start start;
   v1::Command* wire = start.mutable_command();
@@ -104,6 +139,7 @@ absl::StatusOr<v1::Start> ToStart(const Command& command) {
     *wire->mutable_timeout() = ToWire(command.timeout);
   }
   SetPolicies(command, start.mutable_policies());
+  if (absl::Status status = SetNames(command, &start); !status.ok()) return status;
   return start;
 }
 

@@ -2,6 +2,7 @@
 #ifndef NACRE_CLIENT_COMMAND_H_
 #define NACRE_CLIENT_COMMAND_H_
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,11 @@ namespace nacre::client {
 
 // INVALID_ARGUMENT for what has no wire form; everything else is the node's to judge.
 absl::StatusOr<v1::Start> ToStart(const Command& command);
+
+// 128 random bits: no other start has them.
+std::string NewRequestId();
+
+google::protobuf::Duration ToWire(absl::Duration duration);
 
 // Whether the bytes are well-formed UTF-8, as a protobuf string must be.
 bool IsUtf8(std::string_view text);

@@ -95,8 +95,12 @@ std::string ProbeTcp(const Target& target) {
 
 }  // namespace
 
+std::string WhyNoConnection(const Target& target) {
+  return target.path.empty() ? ProbeTcp(target) : ProbeUnix(target.path);
+}
+
 absl::Status ExplainNoConnection(const Target& target, const std::string& otherwise) {
-  const std::string cause = target.path.empty() ? ProbeTcp(target) : ProbeUnix(target.path);
+  const std::string cause = WhyNoConnection(target);
   return absl::UnavailableError(absl::StrCat("cannot connect to ", target.ToString(), ": ",
                                              cause.empty() ? otherwise : cause));
 }

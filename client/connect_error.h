@@ -9,9 +9,12 @@
 
 namespace nacre::client {
 
-// UNAVAILABLE with the cause that a plain connect(2) to the target meets, e.g. "cannot connect to
-// unix:/run/nacre/nacred.sock: Permission denied". When the plain connection holds, the cause is
-// `otherwise`. Waits at most a second or so.
+// The cause that a plain connect(2) to the target meets, e.g. "Permission denied"; empty when that
+// connection holds. Waits at most a second or so.
+std::string WhyNoConnection(const Target& target);
+
+// UNAVAILABLE with that cause, or `otherwise` if there is none, e.g. "cannot connect to
+// unix:/run/nacre/nacred.sock: Permission denied".
 absl::Status ExplainNoConnection(const Target& target, const std::string& otherwise);
 
 }  // namespace nacre::client

@@ -44,7 +44,29 @@ absl::Status OutputLedger::Enter(OutputStream stream, uint64_t position, std::st
   return absl::OkStatus();
 }
 
+absl::Status OutputLedger::Skip(uint64_t from, uint64_t to) {
+  if (from != position_ || to < from) {
+    return absl::DataLossError(absl::StrCat("output was lost: expected position ", position_,
+                                            ", got a gap from ", from, " to ", to));
+  }
+  position_ = to;
+  seen_whole_ = false;
+  return absl::OkStatus();
+}
+
 absl::Status OutputLedger::Prove(const std::vector<StreamSummary>& summaries) const {
+  return seen_whole_ ? ProveStreams(summaries) : ProveEnd(summaries);
+}
+
+absl::Status OutputLedger::ProveEnd(const std::vector<StreamSummary>& summaries) const {
+  uint64_t end = 0;
+  for (const StreamSummary& summary : summaries) end += summary.bytes;
+  if (position_ == end) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("output was lost: it came up to position ", position_,
+                                          ", the node counted up to ", end));
+}
+
+absl::Status OutputLedger::ProveStreams(const std::vector<StreamSummary>& summaries) const {
   for (const OutputStream stream : {OutputStream::kStdout, OutputStream::kStderr}) {
     const Stream& received = streams_[static_cast<size_t>(stream)];
     const auto summary =

@@ -11,6 +11,13 @@ namespace {
 
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
 
+internal::v1::ErrorInfo InfoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrorInfoUrl);
+  internal::v1::ErrorInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) info.Clear();
+  return info;
+}
+
 }  // namespace
 
 absl::Status FromGrpc(const grpc::Status& status) {
@@ -23,11 +30,18 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return result;
 }
 
-std::string ErrorReason(const absl::Status& status) {
-  const auto payload = status.GetPayload(kErrorInfoUrl);
-  internal::v1::ErrorInfo info;
-  if (!payload || !info.ParseFromString(std::string(*payload))) return "";
-  return info.reason();
+bool IsConnectionLoss(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return false;
+  const std::string reason = ErrorReason(status);
+  return reason.empty() || reason == "FRONT_RESTARTING";
 }
+
+std::string ErrorMetadata(const absl::Status& status, const std::string& key) {
+  const internal::v1::ErrorInfo info = InfoOf(status);
+  const auto found = info.metadata().find(key);
+  return found == info.metadata().end() ? "" : found->second;
+}
+
+std::string ErrorReason(const absl::Status& status) { return InfoOf(status).reason(); }
 
 }  // namespace nacre::client

@@ -45,8 +45,21 @@ TEST(ToStart, SendsEveryPart) {
   command.timeout = absl::Milliseconds(1500);
   command.ladder = {.first_signal = 2, .grace = absl::Milliseconds(250), .last_signal = 6};
   command.on_disconnect = OnDisconnect::kKill;
+  command.disconnect_grace = absl::Seconds(3);
+  command.overflow = Overflow::kBlock;
+  command.retention_bytes = 1 << 20;
+  command.retention = absl::ZeroDuration();
+  command.tags = {{"job", "42"}};
+  command.request_id = "once";
   const auto start = ToStart(command);
   ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_EQ(start->policies().disconnect_grace().seconds(), 3);
+  EXPECT_EQ(start->policies().overflow(), v1::OVERFLOW_POLICY_BLOCK);
+  EXPECT_EQ(start->policies().retention_bytes(), 1U << 20);
+  EXPECT_TRUE(start->policies().has_retention());
+  EXPECT_EQ(start->policies().retention().seconds(), 0);
+  EXPECT_EQ(start->tags().at("job"), "42");
+  EXPECT_EQ(start->request_id(), "once");
   EXPECT_EQ(start->command().shell_line().line(), "exit 1");
   EXPECT_EQ(start->command().cwd(), "/tmp");
   EXPECT_EQ(start->command().input(), v1::INPUT_MODE_STREAM);
@@ -59,6 +72,17 @@ TEST(ToStart, SendsEveryPart) {
   EXPECT_EQ(start->policies().kill_ladder().last_signal(), 6U);
 }
 
+TEST(ToStart, LeavesToTheNodeWhatIsNotGiven) {
+  Command command;
+  command.argv = {"true"};
+  const auto start = ToStart(command);
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_EQ(start->policies().on_disconnect(), v1::ON_DISCONNECT_UNSPECIFIED);
+  EXPECT_FALSE(start->policies().has_disconnect_grace());
+  EXPECT_FALSE(start->policies().has_retention());
+  EXPECT_EQ(start->request_id(), "");
+}
+
 TEST(ToStart, RefusesWhatHasNoWireForm) {
   Command neither;
   EXPECT_TRUE(absl::IsInvalidArgument(ToStart(neither).status()));
@@ -69,6 +93,10 @@ TEST(ToStart, RefusesWhatHasNoWireForm) {
   Command odd_line;
   odd_line.shell_line = "\xFF";
   EXPECT_TRUE(absl::IsInvalidArgument(ToStart(odd_line).status()));
+  Command odd_tag;
+  odd_tag.argv = {"true"};
+  odd_tag.tags = {{"job", "\xFF"}};
+  EXPECT_TRUE(absl::IsInvalidArgument(ToStart(odd_tag).status()));
 }
 
 }  // namespace

@@ -26,29 +26,87 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 class FakeNode::Service : public v1::ShellService::Service {
  public:
-  Service(ExecScript exec, RunScript run) : exec_(std::move(exec)), run_(std::move(run)) {}
+  explicit Service(Scripts scripts) : scripts_(std::move(scripts)) {}
 
   grpc::Status Exec(grpc::ServerContext* /*context*/, ExecStream* stream) override {
     v1::ExecRequest request;
     if (!stream->Read(&request) || !request.has_start()) {
       return {grpc::StatusCode::INVALID_ARGUMENT, "no start"};
     }
-    return exec_(request.start(), *stream);
+    return Play(scripts_.exec, request.start(), *stream);
+  }
+
+  grpc::Status Attach(grpc::ServerContext* /*context*/, AttachStream* stream) override {
+    v1::AttachRequest request;
+    if (!stream->Read(&request) || !request.has_attach()) {
+      return {grpc::StatusCode::INVALID_ARGUMENT, "no attach"};
+    }
+    return Play(scripts_.attach, request.attach(), *stream);
   }
 
   grpc::Status Run(grpc::ServerContext* /*context*/, const v1::RunRequest* request,
                    v1::RunResponse* response) override {
-    return run_(*request, response);
+    return Play(scripts_.run, *request, response);
+  }
+
+  grpc::Status StartSession(grpc::ServerContext* /*context*/,
+                            const v1::StartSessionRequest* request,
+                            v1::StartSessionResponse* response) override {
+    return Play(scripts_.start_session, *request, response);
+  }
+
+  grpc::Status GetSession(grpc::ServerContext* /*context*/, const v1::GetSessionRequest* request,
+                          v1::GetSessionResponse* response) override {
+    return Play(scripts_.get_session, *request, response);
+  }
+
+  grpc::Status ListSessions(grpc::ServerContext* /*context*/,
+                            const v1::ListSessionsRequest* request,
+                            v1::ListSessionsResponse* response) override {
+    return Play(scripts_.list_sessions, *request, response);
+  }
+
+  grpc::Status WaitSession(grpc::ServerContext* /*context*/, const v1::WaitSessionRequest* request,
+                           v1::WaitSessionResponse* response) override {
+    return Play(scripts_.wait_session, *request, response);
+  }
+
+  grpc::Status EndSession(grpc::ServerContext* /*context*/, const v1::EndSessionRequest* request,
+                          v1::EndSessionResponse* response) override {
+    return Play(scripts_.end_session, *request, response);
+  }
+
+  grpc::Status SignalSession(grpc::ServerContext* /*context*/,
+                             const v1::SignalSessionRequest* request,
+                             v1::SignalSessionResponse* response) override {
+    return Play(scripts_.signal_session, *request, response);
+  }
+
+  grpc::Status DeleteSession(grpc::ServerContext* /*context*/,
+                             const v1::DeleteSessionRequest* request,
+                             v1::DeleteSessionResponse* response) override {
+    return Play(scripts_.delete_session, *request, response);
   }
 
  private:
-  const ExecScript exec_;
-  const RunScript run_;
+  template <typename Script, typename... Arguments>
+  static grpc::Status Play(const Script& script, Arguments&&... arguments) {
+    if (script == nullptr) return {grpc::StatusCode::UNIMPLEMENTED, "not scripted"};
+    return script(std::forward<Arguments>(arguments)...);
+  }
+
+  const Scripts scripts_;
 };
 
-FakeNode::FakeNode(ExecScript exec, RunScript run)
-    : service_(std::make_unique<Service>(std::move(exec), std::move(run))) {
+FakeNode::FakeNode(Scripts scripts) : service_(std::make_unique<Service>(std::move(scripts))) {
   grpc::EnableDefaultHealthCheckService(true);
+  Return();
+}
+
+FakeNode::FakeNode(ExecScript exec, RunScript run)
+    : FakeNode(Scripts{.exec = std::move(exec), .run = std::move(run)}) {}
+
+void FakeNode::Return() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(target(), grpc::InsecureServerCredentials());
   builder.RegisterService(service_.get());
@@ -73,6 +131,26 @@ v1::ExecResponse StartedEvent(uint32_t input_window) {
   return response;
 }
 
+v1::ExecResponse AttachedEvent(uint64_t next_position, uint64_t input_offset,
+                               uint32_t input_window) {
+  v1::ExecResponse response;
+  v1::Attached* attached = response.add_events()->mutable_attached();
+  attached->mutable_session()->set_id("session-1");
+  attached->mutable_session()->set_owner("uid:7");
+  attached->set_next_position(next_position);
+  attached->set_input_offset(input_offset);
+  attached->set_input_window(input_window);
+  return response;
+}
+
+v1::ExecResponse GapEvent(uint64_t from, uint64_t to) {
+  v1::ExecResponse response;
+  v1::Gap* gap = response.add_events()->mutable_gap();
+  gap->set_from(from);
+  gap->set_to(to);
+  return response;
+}
+
 v1::ExecResponse OutputEvent(uint64_t position, std::string_view data, v1::OutputStream stream) {
   v1::ExecResponse response;
   v1::Output* output = response.add_events()->mutable_output();
@@ -86,6 +164,12 @@ v1::ExecResponse InputAckEvent(uint64_t offset) {
   v1::ExecResponse response;
   response.add_events()->mutable_input_ack()->set_offset(offset);
   return response;
+}
+
+v1::AttachResponse ForAttach(v1::ExecResponse response) {
+  v1::AttachResponse converted;
+  converted.mutable_events()->Swap(response.mutable_events());
+  return converted;
 }
 
 v1::StreamSummary Summarize(v1::OutputStream stream, std::string_view bytes) {
@@ -123,10 +207,12 @@ v1::ExecResponse SignalDeathEvent(int number, const std::string& name, v1::Cause
 }
 
 grpc::Status ErrorWithReason(grpc::StatusCode code, const std::string& message,
-                             const std::string& reason) {
+                             const std::string& reason,
+                             const std::map<std::string, std::string>& metadata) {
   internal::v1::ErrorInfo info;
   info.set_reason(reason);
   info.set_domain("nacre");
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
   internal::v1::Status status;
   status.set_code(code);
   status.set_message(message);
@@ -134,6 +220,12 @@ grpc::Status ErrorWithReason(grpc::StatusCode code, const std::string& message,
   detail->set_type_url("type.googleapis.com/google.rpc.ErrorInfo");
   detail->set_value(info.SerializeAsString());
   return {code, message, status.SerializeAsString()};
+}
+
+grpc::Status ConnectionLost() { return {grpc::StatusCode::UNAVAILABLE, "Socket closed"}; }
+
+grpc::Status FrontRestarting() {
+  return ErrorWithReason(grpc::StatusCode::UNAVAILABLE, "the front restarts", "FRONT_RESTARTING");
 }
 
 }  // namespace nacre::client

@@ -11,8 +11,9 @@
 namespace nacre::client {
 namespace {
 
-std::unique_ptr<Client> ConnectTo(const FakeNode& node) {
-  auto client = Client::Connect({.target = node.target()});
+std::unique_ptr<Client> ConnectTo(const FakeNode& node,
+                                  absl::Duration resume_for = absl::Seconds(60)) {
+  auto client = Client::Connect({.target = node.target(), .resume_for = resume_for});
   EXPECT_TRUE(client.ok()) << client.status();
   return *std::move(client);
 }
@@ -280,7 +281,7 @@ TEST(Process, ANodeThatVanishesEndsReaderAndWriter) {
     while (stream.Read(&request)) reading.Put(true);
     return grpc::Status::OK;
   });
-  const auto client = ConnectTo(node);
+  const auto client = ConnectTo(node, /*resume_for=*/absl::ZeroDuration());
   const auto process = Exec(*client, /*input=*/true);
   std::thread writer([&] { EXPECT_FALSE(process->WriteInput("more than four bytes").ok()); });
   std::thread killer([&] {

@@ -13,7 +13,12 @@
 //     if (auto* end = std::get_if<nacre::client::Terminated>(&*event)) return Report(*end);
 //   }
 //
-// A short command whose output fits in memory needs one call: `(*client)->Run(command)`.
+// A short command whose output fits in memory needs one call: `(*client)->Run(command)`. A command
+// that nobody follows: StartSession(), and later WaitSession() or Attach().
+//
+// A command outlives connections: when one is lost, Process goes on by itself on the next, with no
+// byte lost or doubled, and so do the calls that can be repeated without harm
+// (ConnectOptions::resume_for).
 //
 // A status says whether Nacre did its work; how the command ended is said by its Termination alone.
 // Statuses carry the node's code and message, and a reason for programs: see ErrorReason().
@@ -24,6 +29,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -53,10 +59,18 @@ struct KillLadder {
   int last_signal = 9;                      // Linux number, 1 to 64.
 };
 
-// What the node does with the command when this client is lost without a Cancel().
+// What the node does with the command when its driver is lost without a Cancel() or Detach().
 enum class OnDisconnect {
-  kKillAfterGrace,  // End it by the ladder 30 s later.
+  kDefault,         // kKeep for StartSession(), else kKillAfterGrace.
+  kKillAfterGrace,  // End it by the ladder once `disconnect_grace` has passed.
+  kKeep,            // Let it run on.
   kKill,            // End it by the ladder at once.
+};
+
+// What happens to output that nobody drives once the session's log is full.
+enum class Overflow {
+  kKeepNewest,  // The oldest goes; who reads across its place gets a Gap.
+  kBlock,       // The command waits for a driver.
 };
 
 // What to run. Exactly one of `argv` and `shell_line` is set. Strings are bytes: they need not be
@@ -73,7 +87,22 @@ struct Command {
   // Bound on its run time by the wall clock, kept by the node; at least 1 ms.
   absl::Duration timeout = absl::InfiniteDuration();
   KillLadder ladder;
-  OnDisconnect on_disconnect = OnDisconnect::kKillAfterGrace;
+  OnDisconnect on_disconnect = OnDisconnect::kDefault;
+  // How long the node holds what a lost driver lacks. Default: 30 s. At most 24 h.
+  std::optional<absl::Duration> disconnect_grace;
+  Overflow overflow = Overflow::kKeepNewest;
+  // Newest output of each stream that is kept for later readers. 0: 256 KiB, which is also the
+  // least; at most 1 MiB.
+  uint64_t retention_bytes = 0;
+  // How long the session is kept after its end; 0: not at all. Default: 10 min. At most 7 days.
+  std::optional<absl::Duration> retention;
+  // Labels to find the session by, UTF-8: at most 32, names of 1 to 63 and values of at most 255
+  // bytes.
+  std::map<std::string, std::string> tags;
+  // Says that this start is the same as an earlier one: the node then attaches to that session
+  // instead of running the command twice. 1 to 128 printable ASCII characters. Empty: Exec() and
+  // StartSession() make up a random one, which makes their own retries safe.
+  std::string request_id;
 };
 
 enum class OutputStream { kStdout, kStderr };
@@ -106,7 +135,7 @@ struct Signaled {
   bool core_dumped = false;
 };
 
-// What one stream carried in all. Process has compared it with what it received.
+// What one stream carried in all. Process has compared it with what it received: see Next().
 struct StreamSummary {
   OutputStream stream = OutputStream::kStdout;
   uint64_t bytes = 0;
@@ -134,11 +163,14 @@ struct Termination {
   bool output_held_open = false;  // Background children still held the output at the end.
 };
 
-// The command runs. First event.
+// The command runs. First event, but for Disconnected and Resumed.
 struct Started {
   std::string session_id;
-  std::string owner;      // Identity that the node gave the caller, e.g. "uid:1000".
+  std::string owner;      // Identity that started it, e.g. "uid:1000".
   absl::Time start_time;  // By the node's wall clock.
+  uint64_t position = 0;  // Of the first output byte to come; 0 for a new session.
+  // The session was there before: that of Attach(), or of an earlier start with this request_id.
+  bool existed = false;
 };
 
 // The command wrote.
@@ -148,16 +180,44 @@ struct Output {
   std::string_view data;  // Never empty. Valid until the next call of Next().
 };
 
+// Output that is no longer kept was skipped. Only for viewers.
+struct Gap {
+  uint64_t from = 0;  // First position skipped.
+  uint64_t to = 0;    // First position after it.
+};
+
+// The connection was lost 2 s ago and is not back; Next() goes on trying. Once per loss.
+struct Disconnected {
+  absl::Status cause;  // UNAVAILABLE: what the last attempt met.
+};
+
+// The connection was lost and is back; nothing is missing.
+struct Resumed {
+  int attempts = 0;     // Calls that it took, at least 1.
+  absl::Duration away;  // From the loss to the node's answer.
+};
+
 // The session is over. Last event, after the last byte.
 struct Terminated {
   Termination termination;
 };
 
-using Event = std::variant<Started, Output, Terminated>;
+// Detach() was obeyed. Last event; the session goes on.
+struct Detached {};
 
-// One command on its way. Any thread may call any method at any time, but Next() belongs to one
-// thread at a time, and none may be running when the object is destroyed. Destroying it before the
-// last event ends the call: the node then does with the command as `on_disconnect` says.
+using Event = std::variant<Started, Output, Gap, Disconnected, Resumed, Terminated, Detached>;
+
+// One command that is followed. Any thread may call any method at any time, but Next() belongs to
+// one thread at a time, and none may be running when the object is destroyed. Destroying it before
+// the last event ends the call: a driver is then lost to the node, which does with the command as
+// `on_disconnect` says.
+//
+// **When the connection is lost** (UNAVAILABLE without a reason, or with FRONT_RESTARTING), Next()
+// opens the next one and goes on where it was: at once, then after 50 ms, doubling to 2 s, each
+// give or take half, for ConnectOptions::resume_for at most. Meanwhile input waits once the node's
+// window (256 KiB) is full, Cancel() and Detach() are remembered, and so are up to 16 signals. A
+// start whose answer was lost is sent again under its request_id, so it runs once as long as the
+// node was not restarted. A start that was never sent, for nobody listens there, is not retried.
 class Process {
  public:
   Process(const Process&) = delete;
@@ -167,36 +227,53 @@ class Process {
   // Waits for the next event. The first call sends the command: before it nothing runs.
   //
   // Coming back for more says that the last output was taken: it is then acknowledged to the node
-  // in due course, which stops holding it. The command waits for a caller that doesn't come back.
+  // in due course, which stops holding it. The command waits for a driver that doesn't come back.
   //
   // Output is proven complete: positions without a gap, bytes and XXH3-128 of each stream as the
-  // node counted them. Else the error is DATA_LOSS. Other errors before Started: the node's
-  // (NOT_FOUND/COMMAND_NOT_FOUND, FAILED_PRECONDITION/COMMAND_NOT_EXECUTABLE, INVALID_ARGUMENT,
-  // PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNIMPLEMENTED), UNAVAILABLE when there is no connection;
-  // later: UNAVAILABLE when it is lost. CANCELLED after Abandon(). An error ends the process, as
-  // Terminated does: FAILED_PRECONDITION from then on.
+  // node counted them. Of output that was not seen from position 0 on, or in which a viewer met a
+  // Gap, only this can be proven: positions without any other gap, ending where the node's count
+  // of all streams does. Else the error is DATA_LOSS; it is also a driver's error when output that
+  // it lacks is no longer kept.
+  //
+  // Other errors before Started: the node's (NOT_FOUND/COMMAND_NOT_FOUND, FAILED_PRECONDITION/
+  // COMMAND_NOT_EXECUTABLE, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED,
+  // ALREADY_EXISTS/REQUEST_ID_REUSED, UNIMPLEMENTED; of Attach(): NOT_FOUND, OUT_OF_RANGE/
+  // POSITION_NOT_KEPT), UNAVAILABLE when there is no connection. Later: UNAVAILABLE when it is lost
+  // and does not come back in time, with the session's id in the message; NOT_FOUND/NODE_RESTARTED
+  // when the node was restarted, which ended the command; RESOURCE_EXHAUSTED/READER_TOO_SLOW for a
+  // viewer that was away from Next() for 60 s. CANCELLED after Abandon(). An error ends the
+  // process, as Terminated and Detached do: FAILED_PRECONDITION from then on.
   absl::StatusOr<Event> Next();
 
-  // Sends bytes to the command's standard input; waits until the node has room for them. Room is
-  // announced by events, so another thread must be in Next(), or keep calling it, meanwhile.
-  // FAILED_PRECONDITION without Command::input, after CloseInput() and once the command has ended
-  // (also while waiting); UNAVAILABLE when the connection is lost.
+  // Hands over bytes for the command's standard input; waits until there is room for them. Room is
+  // announced by events, so another thread must be in Next(), or keep calling it, meanwhile. Bytes
+  // handed over are kept until the command was given them, and sent again after a loss.
+  // FAILED_PRECONDITION without Command::input (AttachOptions::input), after CloseInput(), once the
+  // command has ended (also while waiting), and once another caller writes the input; the error of
+  // Next() once that has failed.
   absl::Status WriteInput(std::string_view data);
 
   // The command reads end of file after what was written. Waits and fails as WriteInput.
   absl::Status CloseInput();
 
-  // Sends a signal to the command, past any input that waits. `number`: Linux, 1 to 64.
-  // FAILED_PRECONDITION before the command was sent and after its end.
+  // Sends a signal to the command, past any input that waits. `number`: Linux, 1 to 64. Never sent
+  // twice: UNAVAILABLE when the connection is lost right under it, or when 16 signals wait for the
+  // next one already. FAILED_PRECONDITION before the command was sent, after its end, and for a
+  // viewer.
   absl::Status Signal(int number);
 
   // Ends the command by its ladder; events go on to Terminated. While the command was not sent yet,
   // the call itself ends instead and Next() returns CANCELLED; one that is just being sent is
-  // waited for, 200 ms at most. FAILED_PRECONDITION after the end.
+  // waited for, 200 ms at most. FAILED_PRECONDITION after the end, and for a viewer.
   absl::Status Cancel();
 
-  // Ends the call without waiting for anyone: Next() returns CANCELLED, and the node does with the
-  // command as `on_disconnect` says.
+  // Leaves the session running, whatever its `on_disconnect`; events go on to Detached, or to
+  // Terminated if that comes first. The next driver begins with the output after the last one that
+  // Next() was called again for. FAILED_PRECONDITION before the command was sent and after its end.
+  absl::Status Detach();
+
+  // Ends the call without waiting for anyone: Next() returns CANCELLED, and to the node we are
+  // lost.
   void Abandon();
 
  private:
@@ -210,6 +287,8 @@ class Process {
 struct ConnectOptions {
   std::string target;  // unix:PATH or HOST:PORT ([ADDRESS]:PORT for IPv6). Empty: DefaultTarget().
   absl::Duration connect_timeout = absl::Seconds(10);  // Bound on opening one connection.
+  // How long a process or a call tries to go on after its connection was lost. 0: it doesn't.
+  absl::Duration resume_for = absl::Seconds(60);
 };
 
 struct RunOptions {
@@ -224,6 +303,62 @@ struct RunResult {
   std::string err;         // Standard error.
   bool truncated = false;  // Output beyond `max_output_bytes` was left out.
   Termination termination;
+};
+
+// What a process on a session that exists may do.
+struct AttachOptions {
+  // Be its driver: the command waits for us, and who drove it before is a viewer from now on.
+  // False: view.
+  bool drive = true;
+  // Write its input: who did before no longer can. Needs a command with input.
+  bool input = false;
+  // Where to begin. Default: for a driver the first byte that the last one has not acknowledged,
+  // or the oldest kept; for a viewer the end of what there is.
+  std::optional<uint64_t> position;
+};
+
+enum class SessionState {
+  kUnknown,   // A state that this client is too old to know.
+  kStarting,  // Its start is under way.
+  kRunning,   // The command runs.
+  kEnded,     // It is over; record and output are retained.
+};
+
+// The name as the node's API has it, in lower case, e.g. "running".
+std::string_view SessionStateName(SessionState state);
+
+// A session as it was when asked.
+struct SessionInfo {
+  std::string id;
+  absl::Time start_time;  // By the node's wall clock.
+  std::string owner;      // Identity that started it, e.g. "uid:1000".
+  SessionState state = SessionState::kUnknown;
+  std::string command_line;  // For people: quoted as for a shell, cut off at 1 KiB.
+  std::map<std::string, std::string> tags;
+  std::string request_id;
+  uint64_t end_position = 0;   // After the last output byte.
+  uint64_t kept_position = 0;  // Oldest that a reader can begin at.
+  bool driven = false;         // Whether somebody drives it.
+  // Once it has ended:
+  std::optional<Termination> termination;
+  std::optional<absl::Time> expire_time;  // When it is forgotten, by the node's wall clock.
+};
+
+struct StartResult {
+  SessionInfo session;
+  // An earlier start with this request_id had started it; this one started nothing.
+  bool already_started = false;
+};
+
+// Which sessions to list.
+struct SessionFilter {
+  std::optional<SessionState> state;        // Default: in any state.
+  std::map<std::string, std::string> tags;  // Only those that have all of these.
+};
+
+struct SessionPage {
+  std::vector<SessionInfo> sessions;  // Oldest first.
+  std::string next_page_token;        // Empty: this is the last page.
 };
 
 // A node to run commands on. Any thread may call any method at any time; processes share its one
@@ -253,6 +388,40 @@ class Client {
   // Prepares a command; the first Process::Next() sends it. Never waits. INVALID_ARGUMENT: neither
   // or both of argv and shell_line, or a shell_line that is not UTF-8.
   absl::StatusOr<std::unique_ptr<Process>> Exec(const Command& command);
+
+  // Prepares to follow a session that exists; the first Process::Next() asks for it. Never waits.
+  // INVALID_ARGUMENT: an id that is not UTF-8.
+  absl::StatusOr<std::unique_ptr<Process>> Attach(const std::string& session_id,
+                                                  const AttachOptions& options = {});
+
+  // The calls below wait for the node's answer. When the connection is lost they ask again, for
+  // ConnectOptions::resume_for; all of them can be repeated without harm, but for SignalSession(),
+  // which fails then. UNAVAILABLE at once when nobody listens. Those that name a session:
+  // NOT_FOUND when there is none, or none that this caller may see, with NODE_RESTARTED when it
+  // ended with the node.
+
+  // Starts a command that nobody follows yet; returns once it runs. Errors as Process::Next()
+  // before Started.
+  absl::StatusOr<StartResult> StartSession(const Command& command);
+
+  absl::StatusOr<SessionInfo> GetSession(const std::string& session_id);
+
+  // One page of at most 1,000 sessions; the next with this one's `next_page_token`.
+  absl::StatusOr<SessionPage> ListSessions(const SessionFilter& filter,
+                                           const std::string& page_token = "");
+
+  // Waits until the session has ended or `timeout` has passed: SessionInfo::state tells which.
+  absl::StatusOr<SessionInfo> WaitSession(const std::string& session_id,
+                                          absl::Duration timeout = absl::InfiniteDuration());
+
+  // Ends the session by its ladder, without waiting for its end; record and output stay.
+  absl::StatusOr<SessionInfo> EndSession(const std::string& session_id);
+
+  // Sends a signal to the command. FAILED_PRECONDITION/SESSION_ENDED; INVALID_ARGUMENT: no signal.
+  absl::Status SignalSession(const std::string& session_id, int number);
+
+  // Forgets an ended session, or with `force` any. FAILED_PRECONDITION/SESSION_RUNNING.
+  absl::Status DeleteSession(const std::string& session_id, bool force = false);
 
  private:
   class Impl;

@@ -1,0 +1,60 @@
+#include "client/repeat.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/backoff.h"
+#include "client/connect_error.h"
+#include "client/status.h"
+#include "nacre/client.h"
+
+namespace nacre::client {
+namespace {
+
+// Whether there is a connection, after one attempt at it at most.
+bool Connect(grpc::Channel& channel) {
+  for (;;) {
+    const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return true;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return false;
+    channel.WaitForStateChange(state, gpr_inf_future(GPR_CLOCK_REALTIME));
+  }
+}
+
+absl::Status GiveUp(const Target& target, const absl::Status& last) {
+  absl::Status status = absl::UnavailableError(
+      absl::StrCat("lost the connection to ", target.ToString(), ": ", last.message()));
+  last.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
+  return status;
+}
+
+}  // namespace
+
+absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
+                    absl::Duration patience,
+                    const std::function<grpc::Status(grpc::ClientContext*)>& attempt) {
+  if (!Connect(*channel)) return ExplainNoConnection(target, "it does not take connections");
+  Backoff backoff;
+  absl::Time lost_at = absl::InfiniteFuture();
+  for (;;) {
+    const absl::Time begun = absl::Now();
+    grpc::ClientContext context;
+    const absl::Status status = FromGrpc(attempt(&context));
+    if (!IsConnectionLoss(status)) return status;
+    const absl::Time now = absl::Now();
+    // One that held for long was a connection of its own.
+    if (now - begun > Backoff::kLast) {
+      lost_at = now;
+      backoff = Backoff();
+    }
+    lost_at = std::min(lost_at, now);
+    const absl::Time give_up_at = lost_at + patience;
+    if (now >= give_up_at) return GiveUp(target, status);
+    absl::SleepFor(std::min(backoff.Next(), give_up_at - now));
+    if (!channel->WaitForConnected(absl::ToChronoTime(give_up_at))) return GiveUp(target, status);
+  }
+}
+
+}  // namespace nacre::client

@@ -1,0 +1,25 @@
+// Unary calls that are asked again after a loss.
+#ifndef NACRE_CLIENT_REPEAT_H_
+#define NACRE_CLIENT_REPEAT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/target.h"
+
+namespace nacre::client {
+
+// Connects, then attempts until the answer is something else than a lost connection, for `patience`
+// after a loss; with 0 just once. UNAVAILABLE at once, with the cause, when there is no connection
+// to begin with.
+absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
+                    absl::Duration patience,
+                    const std::function<grpc::Status(grpc::ClientContext*)>& attempt);
+
+}  // namespace nacre::client
+
+#endif  // NACRE_CLIENT_REPEAT_H_
