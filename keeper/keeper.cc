@@ -318,8 +318,8 @@ Keeper::Outgoing Keeper::TakeOutgoing() {
 
 // Adds as many archived sessions as there is room for; whether that was the last.
 bool Keeper::OfferArchived(v1::KeeperMessage* message, size_t* bytes) {
-  v1::KeeperEvent event;
   while (*bytes < kNewsBytes) {
+    v1::KeeperEvent event;
     if (!archive_->DescribeNext(&archived_told_, event.mutable_adopted())) return true;
     *bytes += event.ByteSizeLong() + 8;
     *message->add_events() = std::move(event);
