@@ -73,7 +73,11 @@ absl::Status SessionStream::Follow(std::shared_ptr<Session> session, const v1::A
   acks_ = attach.will_ack();
   may_act_ = attach.drive() || attach.input();
   session_->Join(this);
-  if (attach.drive()) session_->Drive(this);
+  if (attach.drive()) {
+    session_->Drive(this);
+    // The acknowledgement of what it has may have been lost on its way.
+    session_->Release(first_position_);
+  }
   if (attach.input()) session_->TakeInput(this);
   if (session_->running() || session_->termination().has_value()) session_->OpenLog(this);
   return absl::OkStatus();
