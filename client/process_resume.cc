@@ -175,14 +175,18 @@ bool Process::Impl::AwaitAnswer() {
   return !guard.Dismiss() && answered;
 }
 
-// A viewer may miss output: it goes on with what there is.
+// A viewer may miss output: it goes on with the oldest that is kept or, when even that is gone by
+// the time it asks, with what comes.
 bool Process::Impl::TakeOldestKept(const absl::Status& refusal) {
+  if (drives_ || session_id_.empty() || ErrorReason(refusal) != "POSITION_NOT_KEPT") return false;
+  v1::Attach& attach = std::get<v1::Attach>(opening_);
   uint64_t oldest = 0;
-  if (drives_ || session_id_.empty() || ErrorReason(refusal) != "POSITION_NOT_KEPT" ||
-      !absl::SimpleAtoi(ErrorMetadata(refusal, "oldest_position"), &oldest)) {
-    return false;
+  if (attach.position() == ledger_.position() &&
+      absl::SimpleAtoi(ErrorMetadata(refusal, "oldest_position"), &oldest)) {
+    attach.set_position(oldest);
+  } else {
+    attach.clear_position();
   }
-  std::get<v1::Attach>(opening_).set_position(oldest);
   return true;
 }
 

@@ -650,19 +650,22 @@ TEST(Attach, AViewerThatWasAwayTooLongGoesOnWithWhatThereIs) {
         return FrontRestarting();
       case 2:
         return NotKept(5);
+      case 3:
+        return NotKept(6);
       default:
-        stream.Write(ForAttach(AttachedEvent(5)));
-        stream.Write(ForAttach(ExitEvent(0, "abcde")));
+        stream.Write(ForAttach(AttachedEvent(7)));
+        stream.Write(ForAttach(ExitEvent(0, "abcdefg")));
         return grpc::Status::OK;
     }
   }});
   const auto client = ConnectTo(node);
   const Story story = Follow(*View(*client));
   EXPECT_TRUE(story.status.ok()) << story.status;
-  EXPECT_EQ(story.events, Events({"attached", "output ab", "resumed", "gap 2 5", "terminated"}));
+  EXPECT_EQ(story.events, Events({"attached", "output ab", "resumed", "gap 2 7", "terminated"}));
   EXPECT_FALSE(attaches.Take().has_position());
   EXPECT_EQ(attaches.Take().position(), 2U);
   EXPECT_EQ(attaches.Take().position(), 5U);
+  EXPECT_FALSE(attaches.Take().has_position());
 }
 
 TEST(Attach, ANodeThatHasNoSuchSessionIsBelieved) {
