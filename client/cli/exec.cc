@@ -1,79 +1,77 @@
-#include "client/cli/exec.h"
-
+// nacre exec
 #include <memory>
-#include <optional>
 #include <utility>
 
+#include "client/cli/command_options.h"
 #include "client/cli/exit_status.h"
-#include "client/cli/input_pump.h"
-#include "client/cli/output_sink.h"
+#include "client/cli/follow.h"
+#include "client/cli/options.h"
 #include "client/cli/report.h"
 #include "client/cli/signal_forwarder.h"
+#include "client/cli/verbs.h"
 
 namespace nacre::cli {
 namespace {
 
-struct Ending {
-  std::string session_id;
-  client::Termination termination;
-};
+constexpr char kExamples[] = R"(
+Everything from the first word that is no option belongs to the command.
 
-// Follows the command to its end, writing its output.
-absl::StatusOr<Ending> Follow(client::Process& process, SignalForwarder& signals,
-                              OutputSink& sink) {
-  Ending ending;
-  for (;;) {
-    auto event = process.Next();
-    if (!event.ok()) return event.status();
-    if (auto* started = std::get_if<client::Started>(&*event)) {
-      signals.CommandStarted();
-      ending.session_id = std::move(started->session_id);
-    } else if (const auto* output = std::get_if<client::Output>(&*event)) {
-      if (!sink.Write(*output)) (void)process.Cancel();
-    } else if (auto* terminated = std::get_if<client::Terminated>(&*event)) {
-      ending.termination = std::move(terminated->termination);
-      return ending;
-    }
+Examples:
+  nacre exec ls -l
+  nacre exec --timeout 1.5m -- sh -c 'make; echo done'
+  nacre exec -i -- sort < names
+  nacre exec -v -- head -c 1G /dev/zero | wc -c
+  nacre exec --tag job=42 --on-disconnect keep -- make -j4
+
+Ctrl-C reaches the command; the third one ends it (SIGTERM, 5 s, SIGKILL), the fifth gives up.
+
+When the connection is lost, exec goes on by itself where it was, for a minute; with --no-resume it
+fails. The command runs on meanwhile, as --on-disconnect and --grace say.
+
+Exit status: the command's own; 128+N if signal N killed it; 124 if its timeout passed; 126 if it can't
+be executed, 127 if there is no such program; 125 if Nacre or the network failed; 141 if nobody reads
+our output any more; 2 if the usage was wrong.)";
+
+class Exec : public Verb {
+ public:
+  CLI::App* AddTo(CLI::App& app, CommonArguments* common) override {
+    CLI::App* exec = app.add_subcommand("exec", "Run a command and follow it to its end");
+    ShowCommandInUsage(exec);
+    exec->footer(kExamples);
+    AddHost(exec, common);
+    exec->add_flag("-i,--input", options_.command().input,
+                   "Pass our standard input to the command");
+    options_.AddTo(exec);
+    AddResume(exec, &resume_for_);
+    AddVerbosity(exec, common, "Say on standard error how it ended and when we were away");
+    return exec;
   }
-}
 
-// What a user must hear even without -v.
-void ReportUnusualEnd(const client::Termination& end) {
-  if (end.cause == client::Cause::kOutputLimit) Report("the command wrote more than its limit");
-  if (end.cause == client::Cause::kOutOfMemory) Report("the command ran out of memory");
-  if (end.cause == client::Cause::kNodeLost) Report("the node lost the command");
-  if (!end.output_complete && !end.output_held_open) Report("the output is incomplete");
-}
+  bool TakesCommand() const override { return true; }
+
+  int Run(const CommonArguments& common, const std::vector<std::string>& words) override {
+    const sigset_t held = HoldSignals();
+    const client::Command command = options_.ToCommand(words);
+    const auto client = client::Client::Connect({.target = common.host, .resume_for = resume_for_});
+    auto process = client.ok() ? (*client)->Exec(command) : client.status();
+    if (!process.ok()) {
+      Report(process.status());
+      return kExitNacreFailed;
+    }
+    return Follow(*std::move(process), {.target = (*client)->target(),
+                                        .verbosity = common.verbosity,
+                                        .input = command.input,
+                                        .stop = &client::Process::Cancel,
+                                        .signals = held});
+  }
+
+ private:
+  CommandOptions options_;
+  absl::Duration resume_for_ = client::ConnectOptions().resume_for;
+};
 
 }  // namespace
 
-int RunExec(const ExecArguments& arguments) {
-  const sigset_t held = HoldSignals();
-  const auto client = client::Client::Connect({.target = arguments.common.host});
-  auto prepared = client.ok() ? (*client)->Exec(arguments.command) : client.status();
-  if (!prepared.ok()) {
-    Report(prepared.status());
-    return kExitNacreFailed;
-  }
-  const std::shared_ptr<client::Process> process = *std::move(prepared);
-  SignalForwarder signals(held, process);
-  std::optional<InputPump> input;
-  if (arguments.command.input) input.emplace(process);
-  OutputSink sink;
-
-  const auto ending = Follow(*process, signals, sink);
-  if (const int number = signals.start_cancelled_by(); number != 0) return ExitOfSignal(number);
-  const bool input_failed = input && input->failed();
-  if (!ending.ok()) {
-    // After a failed input it is our own cancel that comes back; what failed was said.
-    if (!input_failed) Report(ending.status());
-    return ExitStatus(ending.status());
-  }
-  ReportUnusualEnd(ending->termination);
-  if (arguments.common.verbosity > 0) Report(Summary(ending->session_id, ending->termination));
-  if (sink.exit_status() != 0) return sink.exit_status();
-  if (input_failed) return kExitNacreFailed;
-  return ExitStatus(ending->termination);
-}
+std::unique_ptr<Verb> MakeExec() { return std::make_unique<Exec>(); }
 
 }  // namespace nacre::cli

@@ -27,14 +27,14 @@ ssize_t Read(std::string* buffer) {
   }
 }
 
-void Pump(client::Process& process, std::atomic<bool>& failed) {
+void Pump(client::Process& process, Stop stop, std::atomic<bool>& failed) {
   std::string buffer(kReadBytes, '\0');
   for (;;) {
     const ssize_t count = Read(&buffer);
     if (count < 0) {
       failed = true;
       Report("cannot read standard input: " + std::generic_category().message(errno));
-      (void)process.Cancel();
+      (void)(process.*stop)();
       return;
     }
     // An error means that the command takes no more; its end says why.
@@ -50,10 +50,10 @@ void Pump(client::Process& process, std::atomic<bool>& failed) {
 }  // namespace
 
 // The thread is detached: it may sit in read(2) on an idle terminal, from which nothing wakes it.
-InputPump::InputPump(std::shared_ptr<client::Process> process)
+InputPump::InputPump(std::shared_ptr<client::Process> process, Stop stop)
     : failed_(std::make_shared<std::atomic<bool>>(false)) {
-  std::thread([process = std::move(process), failed = failed_] {
-    Pump(*process, *failed);
+  std::thread([process = std::move(process), stop, failed = failed_] {
+    Pump(*process, stop, *failed);
   }).detach();
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 
+#include "client/cli/stop.h"
 #include "nacre/client.h"
 
 namespace nacre::cli {
@@ -13,9 +14,9 @@ namespace nacre::cli {
 // command's end, or the end of our process, which never waits for it.
 class InputPump {
  public:
-  explicit InputPump(std::shared_ptr<client::Process> process);
+  InputPump(std::shared_ptr<client::Process> process, Stop stop);
 
-  // Whether reading failed. This was reported, and the command cancelled: a broken input must not
+  // Whether reading failed. This was reported, and the process stopped: a broken input must not
   // look like a short one.
   bool failed() const { return *failed_; }
 

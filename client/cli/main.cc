@@ -6,12 +6,13 @@
 #include <variant>
 
 #include "client/cli/arguments.h"
-#include "client/cli/descriptors.h"
-#include "client/cli/exec.h"
-#include "client/cli/ping.h"
 
 namespace nacre::cli {
 namespace {
+
+// While our output is stuck, nobody reads the connection; often enough looked at like this, it
+// still answers the pings that tell it from a lost one.
+void PollInTheBackground() { ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "1000", 0); }
 
 // Standard error belongs to the command.
 void Quiet(const CommonArguments& common) {
@@ -24,14 +25,10 @@ void Quiet(const CommonArguments& common) {
 
 int Run(const Done& done) { return done.exit_status; }
 
-int Run(const ExecArguments& arguments) {
-  Quiet(arguments.common);
-  return RunExec(arguments);
-}
-
-int Run(const PingArguments& arguments) {
-  Quiet(arguments.common);
-  return RunPing(arguments);
+int Run(const Invocation& invocation) {
+  PollInTheBackground();
+  Quiet(invocation.common);
+  return invocation.verb->Run(invocation.common, invocation.command);
 }
 
 }  // namespace
@@ -39,7 +36,7 @@ int Run(const PingArguments& arguments) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  const int status = std::visit([](const auto& arguments) { return nacre::cli::Run(arguments); },
+  const int status = std::visit([](const auto& parsed) { return nacre::cli::Run(parsed); },
                                 nacre::cli::ParseArguments(argc, argv));
   std::cout.flush();
   // No teardown: threads may still sit in reads that nothing wakes, and gRPC's takes its time.

@@ -31,10 +31,17 @@ void Report(const absl::Status& status) {
   Report(std::string_view(status.message().data(), status.message().size()));
 }
 
+void Report(const client::Gap& gap) {
+  Report(absl::StrCat("output from ", gap.from, " to ", gap.to, " is no longer kept"));
+}
+
+std::string Ending(const client::Termination& end) {
+  return absl::StrCat(std::string(client::CauseName(end.cause)), ", ", Result(end));
+}
+
 std::string Summary(const std::string& session_id, const client::Termination& end) {
-  std::string text =
-      absl::StrCat("session ", session_id, ": ", std::string(client::CauseName(end.cause)), ", ",
-                   Result(end), ", after ", absl::FormatDuration(end.run_time));
+  std::string text = absl::StrCat("session ", session_id, ": ", Ending(end), ", after ",
+                                  absl::FormatDuration(end.run_time));
   for (const client::StreamSummary& stream : end.streams) {
     absl::StrAppend(&text,
                     stream.stream == client::OutputStream::kStdout ? ", stdout " : ", stderr ",

@@ -16,6 +16,12 @@ void Report(std::string_view message);
 // The status's message.
 void Report(const absl::Status& status);
 
+// Output that is not there any more.
+void Report(const client::Gap& gap);
+
+// How it ended, e.g. "exited, status 5".
+std::string Ending(const client::Termination& end);
+
 // What -v says of an end.
 std::string Summary(const std::string& session_id, const client::Termination& end);
 

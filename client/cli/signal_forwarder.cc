@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kCancellingInterrupt = 3;
 constexpr int kFinalInterrupt = 5;
-// How long a node may take to confirm that a start was cancelled.
-constexpr timespec kStartCancelPatience = {.tv_sec = 2, .tv_nsec = 0};
+// How long a node may take to confirm that we stopped.
+constexpr timespec kStopPatience = {.tv_sec = 2, .tv_nsec = 0};
 
 // On a thread of its own, for a write may wait for a stalled network, and then the next signals
 // must still be counted.
@@ -38,9 +38,11 @@ sigset_t HoldSignals() {
   return held;
 }
 
-SignalForwarder::SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process)
+SignalForwarder::SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process,
+                                 Stop stop)
     : state_(std::make_shared<State>()) {
   state_->process = std::move(process);
+  state_->stop = stop;
   std::thread([held, state = state_] { Forward(held, state); }).detach();
 }
 
@@ -51,7 +53,7 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
     if (number < 0) continue;
     if (number == SIGINT && ++interrupts == kFinalInterrupt) _exit(ExitOfSignal(SIGINT));
     if (!state->started) {
-      CancelStart(held, *state, number);
+      StopStart(held, *state, number);
     } else if (number == SIGINT && interrupts == kCancellingInterrupt) {
       Send(state->process, [](client::Process& process) { return process.Cancel(); });
     } else {
@@ -62,10 +64,10 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
 
 // The start may be on its way: the node is told, so that nothing is left running, and we leave when
 // it confirms, when it doesn't in time, or when the user insists.
-void SignalForwarder::CancelStart(const sigset_t& held, State& state, int number) {
-  state.start_cancelled_by = number;
-  Send(state.process, [](client::Process& process) { return process.Cancel(); });
-  const int next = sigtimedwait(&held, nullptr, &kStartCancelPatience);
+void SignalForwarder::StopStart(const sigset_t& held, State& state, int number) {
+  state.stopped_by = number;
+  Send(state.process, [stop = state.stop](client::Process& process) { return (process.*stop)(); });
+  const int next = sigtimedwait(&held, nullptr, &kStopPatience);
   if (next > 0 || !state.started) state.process->Abandon();
 }
 

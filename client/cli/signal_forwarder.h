@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 
+#include "client/cli/stop.h"
 #include "nacre/client.h"
 
 namespace nacre::cli {
@@ -16,28 +17,29 @@ sigset_t HoldSignals();
 
 // Takes held signals on a thread of its own, until the process ends.
 //
-// Before the command runs, a signal cancels the start. From then on it is forwarded, but for the
-// third SIGINT, which ends the command by its ladder, and the fifth, which ends us at once with
+// Before the node has answered, a signal stops us: `stop`. From then on it is forwarded, but for
+// the third SIGINT, which ends the command by its ladder, and the fifth, which ends us at once with
 // 130.
 class SignalForwarder {
  public:
-  SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process);
+  SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process, Stop stop);
 
   // The command runs.
   void CommandStarted() { state_->started = true; }
 
-  // The signal that cancelled the start, or 0.
-  int start_cancelled_by() const { return state_->start_cancelled_by; }
+  // The signal that stopped us before, or 0.
+  int stopped_by() const { return state_->stopped_by; }
 
  private:
   struct State {
     std::shared_ptr<client::Process> process;
+    Stop stop;
     std::atomic<bool> started = false;
-    std::atomic<int> start_cancelled_by = 0;
+    std::atomic<int> stopped_by = 0;
   };
 
   static void Forward(const sigset_t& held, const std::shared_ptr<State>& state);
-  static void CancelStart(const sigset_t& held, State& state, int number);
+  static void StopStart(const sigset_t& held, State& state, int number);
 
   const std::shared_ptr<State> state_;
 };

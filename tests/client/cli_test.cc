@@ -1,117 +1,19 @@
 // The nacre binary itself, against a scripted node.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/client/fake_node.h"
+#include "tests/client/nacre_process.h"
 
 namespace nacre::client {
 namespace {
-
-std::string ReadAll(int fd) {
-  std::string bytes;
-  std::array<char, 4096> buffer;
-  for (ssize_t n = 0; (n = read(fd, buffer.data(), buffer.size())) > 0;) {
-    bytes.append(buffer.data(), static_cast<size_t>(n));
-  }
-  return bytes;
-}
-
-struct Pipe {
-  Pipe() { EXPECT_EQ(pipe2(fds.data(), O_CLOEXEC), 0); }
-  ~Pipe() {
-    CloseReader();
-    CloseWriter();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-
-  int reader() const { return fds[0]; }
-  int writer() const { return fds[1]; }
-  void CloseReader() { Close(fds[0]); }
-  void CloseWriter() { Close(fds[1]); }
-
-  static void Close(int& fd) {
-    if (fd >= 0) close(fd);
-    fd = -1;
-  }
-
-  std::array<int, 2> fds{};
-};
-
-// One run of nacre, with pipes for its three descriptors. `redirection` is a shell's, e.g. ">&-".
-class Nacre {
- public:
-  explicit Nacre(const std::vector<std::string>& arguments, const std::string& redirection = "") {
-    std::vector<std::string> words = {"/bin/sh", "-c", "exec \"$0\" \"$@\" " + redirection,
-                                      NACRE_BINARY};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in.reader(), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out.writer(), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, err.writer(), STDERR_FILENO);
-    EXPECT_EQ(posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&actions);
-    out.CloseWriter();
-    err.CloseWriter();
-  }
-  ~Nacre() {
-    if (pid_ < 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  Nacre(const Nacre&) = delete;
-  Nacre& operator=(const Nacre&) = delete;
-
-  void Signal(int number) const { kill(pid_, number); }
-
-  // Exit status, or minus the signal that killed it.
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
-  Pipe in;
-  Pipe out;
-  Pipe err;
-
- private:
-  pid_t pid_ = -1;
-};
-
-struct Outcome {
-  int status;
-  std::string out;
-  std::string err;
-};
-
-// Runs nacre to its end. Its output must fit into pipes.
-Outcome RunNacre(const std::vector<std::string>& arguments, const std::string& redirection = "") {
-  Nacre nacre(arguments, redirection);
-  const int status = nacre.Wait();
-  return {status, ReadAll(nacre.out.reader()), ReadAll(nacre.err.reader())};
-}
-
-Outcome RunAgainst(ExecScript script, std::vector<std::string> arguments) {
-  const FakeNode node(std::move(script));
-  arguments.insert(arguments.begin(), {"-H", node.target()});
-  return RunNacre(arguments);
-}
 
 // Answers every command with this end.
 ExecScript EndWith(const v1::ExecResponse& end) {
@@ -236,9 +138,21 @@ TEST(NacreExec, OptionsReachTheNode) {
         stream.Write(ExitEvent(0));
         return grpc::Status::OK;
       },
-      {"exec", "-e", "A=1", "--env=B=x=y", "-e", "EMPTY=", "-w", "/tmp", "program"});
+      {"exec",         "-e",      "A=1",
+       "--env=B=x=y",  "-e",      "EMPTY=",
+       "-w",           "/tmp",    "--tag",
+       "job=42",       "--tag",   "a=b=c",
+       "--request-id", "once",    "--on-disconnect",
+       "kill",         "--grace", "0",
+       "--retention",  "1h",      "program"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const v1::Start start = starts.Take();
+  EXPECT_EQ(start.tags().at("job"), "42");
+  EXPECT_EQ(start.tags().at("a"), "b=c");
+  EXPECT_EQ(start.request_id(), "once");
+  EXPECT_EQ(start.policies().on_disconnect(), v1::ON_DISCONNECT_KILL);
+  EXPECT_TRUE(start.policies().has_disconnect_grace());
+  EXPECT_EQ(start.policies().retention().seconds(), 3600);
   EXPECT_EQ(start.command().env().at("A"), "1");
   EXPECT_EQ(start.command().env().at("B"), "x=y");
   EXPECT_EQ(start.command().env().at("EMPTY"), "");
@@ -491,6 +405,59 @@ TEST(NacreExec, SaysUnaskedThatOutputIsIncomplete) {
   EXPECT_EQ(RunAgainst(EndWith(end), {"exec", "program"}).err, "nacre: the output is incomplete\n");
 }
 
+// Starts, writes "one", and is lost.
+grpc::Status StartAndLose(const v1::Start&, ExecStream& stream) {
+  stream.Write(StartedEvent());
+  stream.Write(OutputEvent(0, "one"));
+  return ConnectionLost();
+}
+
+grpc::Status FinishElsewhere(const v1::Attach& attach, AttachStream& stream) {
+  EXPECT_EQ(attach.position(), 3U);
+  stream.Write(ForAttach(AttachedEvent(3)));
+  stream.Write(ForAttach(OutputEvent(3, "two")));
+  stream.Write(ForAttach(ExitEvent(7, "onetwo")));
+  return grpc::Status::OK;
+}
+
+TEST(NacreExec, GoesOnWhenTheConnectionIsLost) {
+  const Outcome outcome =
+      RunAgainst({.exec = StartAndLose, .attach = FinishElsewhere}, {"exec", "program"});
+  EXPECT_EQ(outcome.status, 7);
+  EXPECT_EQ(outcome.out, "onetwo");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(NacreExec, TellsOnRequestThatItWasAway) {
+  const Outcome outcome =
+      RunAgainst({.exec = StartAndLose, .attach = FinishElsewhere}, {"exec", "-v", "program"});
+  EXPECT_EQ(outcome.err.rfind("nacre: connected again after ", 0), 0U) << outcome.err;
+}
+
+TEST(NacreExec, TellsUnaskedThatItIsAwayForLong) {
+  std::atomic<bool> back = false;
+  const FakeNode node({.exec = StartAndLose, .attach = [&](const auto& attach, auto& stream) {
+                         return back ? FinishElsewhere(attach, stream) : ConnectionLost();
+                       }});
+  Nacre nacre({"-H", node.target(), "exec", "program"});
+  const std::string expected =
+      "nacre: lost the connection to " + node.target() + "; trying again\n";
+  std::string line(expected.size(), '\0');
+  ASSERT_EQ(read(nacre.err.reader(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
+  EXPECT_EQ(line, expected);
+  back = true;
+  EXPECT_EQ(nacre.Wait(), 7);
+  EXPECT_EQ(ReadAll(nacre.err.reader()).rfind("nacre: connected again after ", 0), 0U);
+}
+
+TEST(NacreExec, WithNoResumeALossIs125AndTellsHowToComeBack) {
+  const Outcome outcome = RunAgainst({.exec = StartAndLose, .attach = FinishElsewhere},
+                                     {"exec", "--no-resume", "program"});
+  EXPECT_EQ(outcome.status, 125);
+  EXPECT_EQ(outcome.out, "one");
+  EXPECT_NE(outcome.err.find("'nacre attach session-1'"), std::string::npos) << outcome.err;
+}
+
 TEST(NacrePing, PrintsTheRoundTripTime) {
   const Outcome outcome = RunAgainst(EndWith(ExitEvent(0)), {"ping"});
   EXPECT_EQ(outcome.status, 0);
@@ -520,6 +487,31 @@ TEST(Nacre, WrongUsageIs2AndNamesTheHelp) {
                                                        {"exec", "--timeout", "inf", "ls"},
                                                        {"exec", "--timeout", "5", "ls"},
                                                        {"exec", "-w"},
+                                                       {"exec", "--tag", "x", "ls"},
+                                                       {"exec", "--on-disconnect", "x", "ls"},
+                                                       {"exec", "--grace", "-1s", "ls"},
+                                                       {"start"},
+                                                       {"start", "-i", "ls"},
+                                                       {"start", "--keep", "x", "ls"},
+                                                       {"start", "--keep", "-1", "ls"},
+                                                       {"start", "--overflow", "x", "ls"},
+                                                       {"attach"},
+                                                       {"attach", "-i", "--read-only", "1"},
+                                                       {"attach", "--from", "-1", "1"},
+                                                       {"attach", "1", "2"},
+                                                       {"logs"},
+                                                       {"logs", "--tail", "x", "1"},
+                                                       {"logs", "--tail", "-1", "1"},
+                                                       {"ps", "extra"},
+                                                       {"ps", "-a", "--state", "ended"},
+                                                       {"ps", "--state", "x"},
+                                                       {"wait"},
+                                                       {"wait", "-o", "x", "1"},
+                                                       {"end"},
+                                                       {"kill", "-s", "NOSUCH", "1"},
+                                                       {"kill", "-s", "0", "1"},
+                                                       {"kill"},
+                                                       {"rm"},
                                                        {"ping", "extra"}};
   for (const auto& arguments : cases) {
     const Outcome outcome = RunNacre(arguments);
@@ -532,10 +524,12 @@ TEST(Nacre, WrongUsageIs2AndNamesTheHelp) {
 
 TEST(Nacre, HelpAndVersionAreOutput) {
   EXPECT_EQ(RunNacre({"--version"}).out, "nacre " NACRE_VERSION "\n");
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"--help"}, {"exec", "--help"}, {"ping", "--help"}}) {
-    const Outcome outcome = RunNacre(arguments);
+  EXPECT_NE(RunNacre({"--help"}).out.find("Examples:"), std::string::npos);
+  for (const char* verb :
+       {"exec", "start", "attach", "logs", "ps", "wait", "end", "kill", "rm", "ping"}) {
+    const Outcome outcome = RunNacre({verb, "--help"});
     EXPECT_EQ(outcome.status, 0);
+    EXPECT_NE(outcome.out.find(verb), std::string::npos);
     EXPECT_NE(outcome.out.find("Examples:"), std::string::npos);
     EXPECT_EQ(outcome.err, "");
   }

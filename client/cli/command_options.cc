@@ -1,0 +1,61 @@
+#include "client/cli/command_options.h"
+
+#include <map>
+#include <memory>
+
+#include "client/cli/options.h"
+
+namespace nacre::cli {
+namespace {
+
+class CommandFormatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
+    return "Usage: nacre " + app->get_name() + " [OPTIONS] [--] COMMAND [ARGUMENT...]\n";
+  }
+};
+
+void AddOnDisconnect(CLI::App* app, client::OnDisconnect* policy) {
+  const std::map<std::string, client::OnDisconnect> policies = {
+      {"grace", client::OnDisconnect::kKillAfterGrace},
+      {"keep", client::OnDisconnect::kKeep},
+      {"kill", client::OnDisconnect::kKill}};
+  app->add_option_function<std::string>(
+         "--on-disconnect",
+         [policy, policies](const std::string& name) { *policy = policies.at(name); },
+         "If we are lost: kill it at once, kill it after --grace (exec's default), keep it "
+         "(start's)")
+      ->type_name("kill|grace|keep")
+      ->check(CLI::IsMember({"kill", "grace", "keep"}).description(""));
+}
+
+}  // namespace
+
+void CommandOptions::AddTo(CLI::App* app) {
+  AddPairs(app, "-e,--env", &command_.env, "NAME=VALUE",
+           "Add a variable to its environment; repeatable");
+  app->add_option("-w,--cwd", command_.cwd, "Its working directory; default: the user's home")
+      ->type_name("DIR");
+  AddDuration(app, "--timeout", &timeout_, absl::Milliseconds(1),
+              "End it after this long, e.g. 500ms, 1s, 1.5m, 2h");
+  AddPairs(app, "--tag", &command_.tags, "NAME=VALUE", "Label to find the session by; repeatable");
+  app->add_option("--request-id", command_.request_id,
+                  "Name of this start; another one with it attaches instead")
+      ->type_name("NAME");
+  AddOnDisconnect(app, &command_.on_disconnect);
+  AddDuration(app, "--grace", &command_.disconnect_grace, absl::ZeroDuration(),
+              "How long the node waits for us to come back; default: 30s");
+  AddDuration(app, "--retention", &command_.retention, absl::ZeroDuration(),
+              "How long the session is kept after its end; default: 10m");
+}
+
+client::Command CommandOptions::ToCommand(const std::vector<std::string>& argv) const {
+  client::Command command = command_;
+  command.argv = argv;
+  command.timeout = timeout_.value_or(command.timeout);
+  return command;
+}
+
+void ShowCommandInUsage(CLI::App* app) { app->formatter(std::make_shared<CommandFormatter>()); }
+
+}  // namespace nacre::cli

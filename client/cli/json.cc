@@ -1,0 +1,85 @@
+#include "client/cli/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+
+namespace nacre::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Time(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+Json Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration); }
+
+Json Streams(const std::vector<client::StreamSummary>& streams) {
+  Json list = Json::array();
+  for (const client::StreamSummary& stream : streams) {
+    list.push_back(
+        {{"stream", stream.stream == client::OutputStream::kStdout ? "stdout" : "stderr"},
+         {"bytes", stream.bytes},
+         {"xxh3_128", absl::BytesToHexString(stream.xxh3_128)}});
+  }
+  return list;
+}
+
+Json Termination(const client::Termination& end) {
+  Json json;
+  if (const auto* exited = std::get_if<client::Exited>(&end.result)) {
+    json["exit_code"] = exited->code;
+  } else if (const auto* signaled = std::get_if<client::Signaled>(&end.result)) {
+    json["signal"] = {{"number", signaled->number},
+                      {"name", signaled->name},
+                      {"core_dumped", signaled->core_dumped}};
+  }
+  json["cause"] = absl::StrReplaceAll(std::string(client::CauseName(end.cause)), {{" ", "_"}});
+  if (!end.cancelled_by.empty()) json["cancelled_by"] = end.cancelled_by;
+  json["start_time"] = Time(end.start_time);
+  json["end_time"] = Time(end.end_time);
+  json["run_time"] = Seconds(end.run_time);
+  json["usage"] = {{"user_time", Seconds(end.usage.user_time)},
+                   {"system_time", Seconds(end.usage.system_time)},
+                   {"max_rss_bytes", end.usage.max_rss_bytes}};
+  json["streams"] = Streams(end.streams);
+  json["output_complete"] = end.output_complete;
+  json["output_held_open"] = end.output_held_open;
+  return json;
+}
+
+Json Session(const client::SessionInfo& session) {
+  Json json = {{"id", session.id},
+               {"start_time", Time(session.start_time)},
+               {"owner", session.owner},
+               {"state", std::string(client::SessionStateName(session.state))},
+               {"command_line", session.command_line},
+               {"tags", Json(session.tags)},
+               {"request_id", session.request_id},
+               {"end_position", session.end_position},
+               {"kept_position", session.kept_position},
+               {"driven", session.driven}};
+  if (session.termination.has_value()) json["termination"] = Termination(*session.termination);
+  if (session.expire_time.has_value()) json["expire_time"] = Time(*session.expire_time);
+  return json;
+}
+
+// One line; what is not UTF-8 becomes U+FFFD.
+std::string Text(const Json& json) {
+  return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string ToJson(const client::SessionInfo& session) { return Text(Session(session)); }
+
+std::string ToJson(const std::vector<client::SessionInfo>& sessions) {
+  Json list = Json::array();
+  for (const client::SessionInfo& session : sessions) list.push_back(Session(session));
+  return Text(list);
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,74 @@
+// nacre kill
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "client/cli/each_session.h"
+#include "client/cli/options.h"
+#include "client/cli/verbs.h"
+
+namespace nacre::cli {
+namespace {
+
+constexpr char kExamples[] = R"(
+Sends a signal; what the command makes of it is its own affair. 'nacre end' ends it for sure.
+
+Examples:
+  nacre kill 6a1c9be1-17
+  nacre kill -s HUP 6a1c9be1-17 6a1c9be1-18
+  nacre kill -s 9 6a1c9be1-17)";
+
+// A number, or a name with or without SIG.
+std::optional<int> ParseSignal(const std::string& text) {
+  int number = 0;
+  if (absl::SimpleAtoi(text, &number)) {
+    return number >= 1 && number <= SIGRTMAX ? std::optional(number) : std::nullopt;
+  }
+  const std::string name = absl::AsciiStrToUpper(text);
+  for (number = 1; number < SIGRTMIN; ++number) {
+    const char* short_name = sigabbrev_np(number);
+    if (short_name != nullptr && absl::StripPrefix(name, "SIG") == short_name) return number;
+  }
+  return std::nullopt;
+}
+
+std::string CheckSignal(const std::string& text) {
+  return ParseSignal(text).has_value() ? "" : "\"" + text + "\" is no signal";
+}
+
+class Kill : public Verb {
+ public:
+  CLI::App* AddTo(CLI::App& app, CommonArguments* common) override {
+    CLI::App* kill = app.add_subcommand("kill", "Send a signal to commands");
+    kill->footer(kExamples);
+    AddHost(kill, common);
+    kill->add_option("-s,--signal", signal_, "By name or number; default: TERM")
+        ->type_name("SIGNAL")
+        ->check(CheckSignal);
+    AddSessions(kill, &ids_);
+    return kill;
+  }
+
+  int Run(const CommonArguments& common, const std::vector<std::string>& /*words*/) override {
+    const int number = *ParseSignal(signal_);
+    return ForEachSession(common, ids_, [number](client::Client& client, const std::string& id) {
+      return client.SignalSession(id, number);
+    });
+  }
+
+ private:
+  std::vector<std::string> ids_;
+  std::string signal_ = "TERM";
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> MakeKill() { return std::make_unique<Kill>(); }
+
+}  // namespace nacre::cli

@@ -1,0 +1,122 @@
+#include "client/cli/options.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+
+namespace nacre::cli {
+namespace {
+
+CLI::Validator IsPair(const std::string& type_name) {
+  return {[type_name](const std::string& text) {
+            const size_t equals = text.find('=');
+            const bool valid = equals != std::string::npos && equals != 0;
+            return valid ? "" : "\"" + text + "\" is not " + type_name;
+          },
+          ""};
+}
+
+// CLI11 takes "-1" for a very large number.
+std::string CheckCount(const std::string& text) {
+  uint64_t value = 0;
+  return absl::SimpleAtoi(text, &value) ? "" : "\"" + text + "\" is not a whole number";
+}
+
+std::optional<uint64_t> ParseSize(absl::string_view text) {
+  int shift = 0;
+  if (absl::ConsumeSuffix(&text, "K")) {
+    shift = 10;
+  } else if (absl::ConsumeSuffix(&text, "M")) {
+    shift = 20;
+  }
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(text, &number)) return std::nullopt;
+  return uint64_t{number} << shift;
+}
+
+std::string CheckSize(const std::string& text) {
+  return ParseSize(text).has_value() ? "" : "\"" + text + "\" is not a size such as 300000 or 512K";
+}
+
+CLI::Validator IsDuration(absl::Duration least) {
+  return {[least](const std::string& text) {
+            absl::Duration duration;
+            const bool valid = absl::ParseDuration(text, &duration) && duration >= least &&
+                               duration < absl::InfiniteDuration();
+            return valid ? "" : "\"" + text + "\" is not a duration such as 500ms, 1s, 1.5m or 2h";
+          },
+          ""};
+}
+
+}  // namespace
+
+void AddHost(CLI::App* app, CommonArguments* common) {
+  app->add_option("-H,--host", common->host, "Node to talk to: unix:PATH or HOST:PORT")
+      ->type_name("NODE");
+}
+
+void AddVerbosity(CLI::App* app, CommonArguments* common, const std::string& help) {
+  app->add_flag("-v,--verbose", common->verbosity, help + "; twice: gRPC's own log as well");
+}
+
+void AddSession(CLI::App* app, std::string* id) {
+  app->add_option("ID", *id, "The session, as start and ps print it")->required()->type_name("");
+}
+
+void AddSessions(CLI::App* app, std::vector<std::string>* ids) {
+  app->add_option("ID", *ids, "The sessions, as start and ps print them")
+      ->required()
+      ->type_name("");
+}
+
+void AddJson(CLI::App* app, bool* json) {
+  app->add_option_function<std::string>(
+         "-o,--output", [json](const std::string& format) { *json = format == "json"; },
+         "json: print the session as JSON")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"json", "text"}).description(""));
+}
+
+void AddDuration(CLI::App* app, const std::string& names, std::optional<absl::Duration>* value,
+                 absl::Duration least, const std::string& help) {
+  app->add_option_function<std::string>(
+         names, [value](const std::string& text) { absl::ParseDuration(text, &value->emplace()); },
+         help)
+      ->type_name("DURATION")
+      ->check(IsDuration(least));
+}
+
+void AddCount(CLI::App* app, const std::string& names, std::optional<uint64_t>* value,
+              const std::string& type_name, const std::string& help) {
+  app->add_option(names, *value, help)->type_name(type_name)->check(CheckCount);
+}
+
+void AddSize(CLI::App* app, const std::string& names, uint64_t* value, const std::string& help) {
+  app->add_option_function<std::string>(
+         names, [value](const std::string& text) { *value = *ParseSize(text); }, help)
+      ->type_name("BYTES")
+      ->check(CheckSize);
+}
+
+void AddResume(CLI::App* app, absl::Duration* resume_for) {
+  app->add_flag_callback(
+      "--no-resume", [resume_for] { *resume_for = absl::ZeroDuration(); },
+      "Fail when the connection is lost instead of going on by the next");
+}
+
+void AddPairs(CLI::App* app, const std::string& names, std::map<std::string, std::string>* pairs,
+              const std::string& type_name, const std::string& help) {
+  const auto add = [pairs](const std::vector<std::string>& given) {
+    for (const std::string& pair : given) {
+      const size_t equals = pair.find('=');
+      (*pairs)[pair.substr(0, equals)] = pair.substr(equals + 1);
+    }
+  };
+  app->add_option_function<std::vector<std::string>>(names, add, help)
+      ->type_name(type_name)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(IsPair(type_name));
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,14 @@
+#include "client/cli/verbs.h"
+
+namespace nacre::cli {
+
+std::vector<std::unique_ptr<Verb>> MakeVerbs() {
+  std::vector<std::unique_ptr<Verb>> verbs;
+  for (const auto make : {MakeExec, MakeStart, MakeAttach, MakeLogs, MakePs, MakeWait, MakeEnd,
+                          MakeKill, MakeRm, MakePing}) {
+    verbs.push_back(make());
+  }
+  return verbs;
+}
+
+}  // namespace nacre::cli
