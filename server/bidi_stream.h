@@ -46,6 +46,8 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
   // The first request, if it is what the RPC begins with.
   virtual absl::Status HandleFirst(const Request& request) = 0;
   virtual bool IsFirst(const Request& request) const = 0;
+  // Its field's name.
+  virtual const char* FirstField() const = 0;
 
  private:
   // A half-close is told from a lost connection by the cancellation that follows a loss at once,
@@ -73,8 +75,7 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
       return InvalidField("request", "is empty, or of a kind that this node does not know");
     }
     if (IsFirst(request_) != first) {
-      return InvalidField(
-          "request", first ? "must begin with what this call is about" : "begins a second time");
+      return InvalidField(FirstField(), first ? "must be the first request" : "came a second time");
     }
     if (first) {
       // A big start is not kept.
@@ -99,7 +100,7 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
 
   void HandleHalfClose() {
     if (!joined()) {
-      Reject(InvalidField("request", "the stream ended before it"));
+      Reject(InvalidField(FirstField(), "the stream ended before it"));
       return;
     }
     half_close_timer_.expires_after(kHalfCloseWait);
@@ -146,6 +147,7 @@ class ExecReactor : public BidiStream<v1::ExecRequest, v1::ExecResponse> {
     return Start(request.start());
   }
   bool IsFirst(const v1::ExecRequest& request) const override { return request.has_start(); }
+  const char* FirstField() const override { return "start"; }
 };
 
 // One Attach.
@@ -158,6 +160,7 @@ class AttachReactor : public BidiStream<v1::AttachRequest, v1::AttachResponse> {
     return Attach(request.attach());
   }
   bool IsFirst(const v1::AttachRequest& request) const override { return request.has_attach(); }
+  const char* FirstField() const override { return "attach"; }
 };
 
 }  // namespace nacre
