@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -40,6 +41,9 @@ constexpr int64_t kFrontLeaveNs = 10'000'000'000;
 // Turns that take more than the channel can hold.
 constexpr int kLastTurns = 1000;
 constexpr uint64_t kLoggedRefusals = 20;
+// Blocks from this size on go back to the system when they are freed: logs of ended sessions would
+// leave the heap full of holes.
+constexpr int kMmapThreshold = 16 * 1024;
 
 // More starts under way than cores only wait for each other.
 int LaneCount() {
@@ -104,6 +108,7 @@ absl::StatusOr<std::unique_ptr<Keeper>> Keeper::Create(KeeperOptions options) {
 }
 
 absl::Status Keeper::Open() {
+  mallopt(M_MMAP_THRESHOLD, kMmapThreshold);
   rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   const rlimit raised{files.rlim_max, files.rlim_max};

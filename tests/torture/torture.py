@@ -24,7 +24,7 @@ TELL_EVERY = 5.0
 # For sessions to end once nobody kills any more: beyond what one call may take.
 FINISH_DEADLINE = 180.0
 # What malloc may keep of a keeper's busiest moment: the archive alone may have held 24 MiB on the heap.
-RSS_SLACK = 32 * MIB
+RSS_SLACK = 8 * MIB
 # Enough to see what is wrong; what is wrong everywhere need not be told everywhere.
 MAX_TOLD = 40
 # Of 50 workers.
