@@ -4,15 +4,21 @@ import os
 import random
 import signal
 import threading
-import time
+
+
+# So many of the fronts die while they start.
+EARLY = 0.1
 
 
 class Killer:
-    """A thread that kills each front at a random age between `least` and `most` seconds."""
+    """A thread that kills each front at a random time, `least` to `most` seconds, after it began to serve."""
 
     def __init__(self, node, seed, least, most):
         self._node, self._choice = node, random.Random(seed)
         self._least, self._most = least, most
+        self._log, self._partial = open(node.log_path, "rb"), b""
+        # Process ids.
+        self._started = self._serving = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.kills = 0
@@ -23,19 +29,36 @@ class Killer:
     def stop(self):
         self._stop.set()
         self._thread.join()
+        self._log.close()
 
     def _run(self):
-        killed = None
+        front = None
         while not self._stop.is_set():
-            front = self._node.front_pid()
-            if front in (None, killed):
-                time.sleep(0.002)
+            before, front = front, self._node.front_pid()
+            if front in (None, before):
+                front = before
+                self._stop.wait(0.002)
                 continue
-            if self._stop.wait(self._choice.uniform(self._least, self._most)):
+            if self._choice.random() < EARLY:
+                wait = self._choice.uniform(0, self._least)
+            else:
+                while not self._serves(front) and self._node.front_pid() == front and not self._stop.wait(0.002):
+                    pass
+                wait = self._choice.uniform(self._least, self._most)
+            if self._stop.wait(wait):
                 return
             try:
                 os.kill(front, signal.SIGKILL)
             except ProcessLookupError:
                 continue  # it died by itself; the node's log says how
-            killed = front
             self.kills += 1
+
+    def _serves(self, front):
+        """Whether the log says so of this front; its lines are read once."""
+        *lines, self._partial = (self._partial + self._log.read()).split(b"\n")
+        for line in lines:
+            if line.endswith(b"front serves"):
+                self._serving = self._started
+            elif b"front started, pid" in line:
+                self._started = int(line.split()[-1])
+        return self._serving == front

@@ -80,6 +80,9 @@ def start(choice, token, argv, **fields):
         on_disconnect=choice.choice((command_pb2.ON_DISCONNECT_UNSPECIFIED, command_pb2.ON_DISCONNECT_KEEP)),
         overflow=choice.choice((command_pb2.OVERFLOW_POLICY_UNSPECIFIED, command_pb2.OVERFLOW_POLICY_BLOCK)),
         retention_bytes=choice.choice((0, 300 * KIB, MIB)), disconnect_grace={"seconds": 120})
+    if choice.random() < 0.7:
+        # Beyond all patience with a dead front, but less than all would pile up in a long run.
+        policies.retention.seconds = 90
     return command_pb2.Start(
         command=command_pb2.Command(argv=argv, **fields), policies=policies, tags={"torture": token.split("-")[1]},
         request_id=token, will_ack=True)
