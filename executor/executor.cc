@@ -257,6 +257,7 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
   const std::shared_ptr<Session> session = it->second;
   if (event.has_log_opened()) {
     session->OnLogOpened(event.log_opened(), std::move(fd));
+    if (session->forgotten()) Remove(session->number());
     return;
   }
   session->OnEvent(event);
@@ -287,16 +288,17 @@ void Executor::Retain(const std::shared_ptr<Session>& session) {
   ArmExpiry();
 }
 
-// Lets go of a session that is forgotten. Whoever follows it still may do so to the end.
+// Lets go of a session that is forgotten. Whoever follows it still may do so to the end: one whose log
+// is on its way stays until that has come.
 void Executor::Remove(uint64_t number) {
+  retention_.Remove(number);
   const auto it = sessions_.find(number);
-  if (it == sessions_.end()) return;
+  if (it == sessions_.end() || it->second->awaits_log()) return;
   const SessionRecord& record = it->second->record();
   if (!record.request_id.empty()) {
     const auto request = requests_.find(RequestKey(record.owner.name, record.request_id));
     if (request != requests_.end() && request->second == number) requests_.erase(request);
   }
-  retention_.Remove(number);
   sessions_.erase(it);
 }
 

@@ -232,7 +232,7 @@ void Session::OpenLog(SessionFollower* follower) {
     return;
   }
   awaiting_log_.push_back(follower);
-  if (awaiting_log_.size() > 1) return;
+  if (std::exchange(log_requested_, true)) return;
   keeper::v1::FrontRequest request;
   request.mutable_open_log()->set_session(number_);
   Send(request);
@@ -244,6 +244,7 @@ void Session::OnLogOpened(const keeper::v1::LogOpened& opened, UniqueFd fd) {
           ? LogView::Map(std::move(fd), opened.ring_bytes())
           : MakeError(absl::StatusCode::kDataLoss, "OUTPUT_LOST",
                       "the output of session " + id_ + " could not be kept: " + opened.lost());
+  log_requested_ = false;
   while (!awaiting_log_.empty()) {
     SessionFollower* follower = awaiting_log_.back();
     awaiting_log_.pop_back();

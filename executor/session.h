@@ -100,6 +100,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Gives a follower the log (OnLog) of a session that has started: at once while it has its slot,
   // else when the keeper has brought it.
   void OpenLog(SessionFollower* follower);
+  // Whether the keeper is still to bring it.
+  bool awaits_log() const { return log_requested_; }
 
   // Output before `position` is no longer needed by the driver. Told to the keeper by Proceed or
   // Wait.
@@ -182,6 +184,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t produced_ = 0, consumed_seen_ = 0;
   // Followers that OpenLog has not answered yet.
   std::vector<SessionFollower*> awaiting_log_;
+  bool log_requested_ = false;
   asio::steady_timer grace_;
 };
 
