@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 
@@ -21,6 +23,9 @@ namespace {
 constexpr int kConnectMilliseconds = 1000;
 // A node that doesn't admit us closes at once; one that does waits for us to speak.
 constexpr int kRefusalMilliseconds = 200;
+// So often in a row it means that; once or twice, that its front end just went.
+constexpr int kRefusals = 4;
+constexpr auto kRefusalPause = std::chrono::milliseconds(50);
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
 
@@ -60,13 +65,16 @@ class Socket {
 
 // What a plain connection meets; empty when it holds.
 std::string Probe(int family, const sockaddr* address, socklen_t size) {
-  Socket socket(family);
-  const int error = socket.Connect(address, size);
-  if (error == ENOENT || error == ECONNREFUSED) {
-    return absl::StrCat(ErrorText(error), " (is nacred running?)");
+  for (int i = 0; i < kRefusals; ++i) {
+    Socket socket(family);
+    const int error = socket.Connect(address, size);
+    if (error == ENOENT || error == ECONNREFUSED) {
+      return absl::StrCat(ErrorText(error), " (is nacred running?)");
+    }
+    if (error != 0) return ErrorText(error);
+    if (!socket.PeerCloses()) return "";
+    std::this_thread::sleep_for(kRefusalPause);
   }
-  if (error != 0) return ErrorText(error);
-  if (!socket.PeerCloses()) return "";
   return absl::StrCat("the other side closes the connection at once (does it admit uid ",
                       ::getuid(), "?)");
 }

@@ -113,6 +113,9 @@ absl::StatusOr<std::optional<Event>> Process::Impl::Handle(const v1::SessionEven
       input_taken_ = true;
       input_.Close(absl::FailedPreconditionError("another caller writes the input now"));
       return std::nullopt;
+    case v1::SessionEvent::kDriveTaken:
+      drives_ = false;
+      return std::nullopt;
     default:  // Keepalive, and what a newer node may tell those who ask for it.
       return std::nullopt;
   }

@@ -100,7 +100,7 @@ class Process::Impl {
   const std::shared_ptr<grpc::Channel> channel_;
   const Target target_;
   const absl::Duration resume_for_;
-  const bool drives_;
+  std::atomic<bool> drives_;  // Until another caller does.
   const bool writes_input_;
 
   // Next()'s thread only.

@@ -111,6 +111,8 @@ void Process::Impl::Lose(absl::Status cause) {
       attach != nullptr && !session_id_.empty()) {
     attach->set_position(ledger_.position());
     attach->set_input(writes_input_ && !input_taken_);
+    attach->set_drive(drives_);
+    attach->set_will_ack(drives_);
   }
 }
 

@@ -15,6 +15,9 @@ namespace {
 
 // A busy driver's releases are told in steps of this size.
 constexpr uint64_t kReleaseStep = 64 * 1024;
+// What a driver that went with its front has at least to come back, whatever its policy: it was not
+// it that left.
+constexpr int64_t kAdoptionGraceNs = 5'000'000'000;
 
 }  // namespace
 
@@ -48,7 +51,9 @@ void Session::Adopt(const keeper::v1::Adopted& adopted) {
   // The keeper wakes nobody until it is told that somebody waits.
   waiting_ = false;
   if (!adopted.has_terminated()) {
-    AwaitDriver();
+    // Old clients can't come back.
+    const int64_t least = record_.owner.dialect.empty() ? kAdoptionGraceNs : 0;
+    AwaitDriver(std::max(record_.on_disconnect.grace_ns, least));
     return;
   }
   termination_ = adopted.terminated();
@@ -107,6 +112,7 @@ void Session::TellFollowers(Call call) {
 void Session::Join(SessionFollower* follower) { followers_.push_back(follower); }
 
 void Session::Drive(SessionFollower* follower) {
+  if (driver_ != nullptr && driver_ != follower) driver_->OnDriveTaken();
   driver_ = follower;
   grace_.cancel();
   if (termination_.has_value()) return;
@@ -127,7 +133,6 @@ void Session::Leave(SessionFollower* follower, Leaving how) {
   if (drove) driver_ = nullptr;
   if (failed_) return;
   if (termination_.has_value()) {
-    if (drove && how == Leaving::kDone && record_.retention_ns == 0) forgotten_ = true;
     if (followers_.empty()) Rest();
     return;
   }
@@ -140,18 +145,18 @@ void Session::Leave(SessionFollower* follower, Leaving how) {
     SendEnd(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
     SendOverflow(true);
   } else {
-    AwaitDriver();
+    AwaitDriver(record_.on_disconnect.grace_ns);
   }
 }
 
 // For the grace the output is held for the driver's return.
-void Session::AwaitDriver() {
+void Session::AwaitDriver(int64_t grace_ns) {
   if (driver_ != nullptr) return;
-  if (record_.on_disconnect.grace_ns == 0 || forgotten_) {
+  if (grace_ns == 0 || forgotten_) {
     GoOnUndriven();
     return;
   }
-  grace_.expires_after(std::chrono::nanoseconds(record_.on_disconnect.grace_ns));
+  grace_.expires_after(std::chrono::nanoseconds(grace_ns));
   grace_.async_wait([self = weak_from_this()](std::error_code error) {
     const std::shared_ptr<Session> session = self.lock();
     if (!error && session != nullptr) session->GoOnUndriven();
@@ -200,11 +205,9 @@ void Session::Rest() {
 
 void Session::Forget() {
   if (std::exchange(forgotten_, true)) return;
-  if (!termination_.has_value()) {
-    SendState();
-  } else if (followers_.empty()) {
-    Rest();
-  }
+  if (!archived_) SendState();
+  // Followers of an archived one have their own copy of the log, or hear that it is gone.
+  if (archived_ || (termination_.has_value() && followers_.empty())) Rest();
 }
 
 // --- output -------------------------------------------------------------------------------------
@@ -239,11 +242,16 @@ void Session::OpenLog(SessionFollower* follower) {
 }
 
 void Session::OnLogOpened(const keeper::v1::LogOpened& opened, UniqueFd fd) {
-  absl::StatusOr<LogView> view =
-      opened.lost().empty()
-          ? LogView::Map(std::move(fd), opened.ring_bytes())
-          : MakeError(absl::StatusCode::kDataLoss, "OUTPUT_LOST",
-                      "the output of session " + id_ + " could not be kept: " + opened.lost());
+  absl::StatusOr<LogView> view;
+  if (opened.lost().empty()) {
+    view = LogView::Map(std::move(fd), opened.ring_bytes());
+  } else if (forgotten_) {
+    view = MakeError(absl::StatusCode::kNotFound, "SESSION_NOT_FOUND",
+                     "session " + id_ + " was forgotten");
+  } else {
+    view = MakeError(absl::StatusCode::kDataLoss, "OUTPUT_LOST",
+                     "the output of session " + id_ + " could not be kept: " + opened.lost());
+  }
   log_requested_ = false;
   while (!awaiting_log_.empty()) {
     SessionFollower* follower = awaiting_log_.back();

@@ -34,6 +34,8 @@ class SessionFollower {
   virtual void OnProgress() = 0;
   // Another one writes the input now.
   virtual void OnInputTaken() {}
+  // Another one drives now.
+  virtual void OnDriveTaken() {}
   // Answers Session::OpenLog. An error: the output is lost.
   virtual void OnLog(absl::StatusOr<LogView> /*log*/) {}
 };
@@ -75,7 +77,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // --- following ---
   void Join(SessionFollower* follower);
-  // Makes a follower the driver; who was is a viewer from now on.
+  // Makes a follower the driver; who was is told, and a viewer from now on.
   void Drive(SessionFollower* follower);
   // Makes a follower the writer of the input; who was is told.
   void TakeInput(SessionFollower* follower);
@@ -150,7 +152,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void SendState();
   template <typename Call>
   void TellFollowers(Call call);
-  void AwaitDriver();
+  void AwaitDriver(int64_t grace_ns);
   void GoOnUndriven();
   void Rest();
 

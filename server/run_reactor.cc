@@ -59,7 +59,7 @@ void RunReactor::OnProgress() {
   if (reader_->SkipLost()) response_->set_truncated(true);
   while (const auto chunk = reader_->Next(kMaxRingBytes)) Collect(*chunk);
   if (!session().termination().has_value()) {
-    session().Release(reader_->position());
+    if (session().driven_by(this)) session().Release(reader_->position());
     session().Wait(reader_->seen());
     return;
   }

@@ -15,6 +15,8 @@ namespace {
 
 constexpr size_t kDefaultPage = 100;
 constexpr size_t kMaxPage = 1000;
+// With the last session it stays under the 4 MiB that gRPC clients take by default.
+constexpr size_t kMaxPageBytes = 3 * 1024 * 1024;
 constexpr size_t kMaxInput = 1024 * 1024;
 
 v1::Session Describe(const Executor& executor, const Session& session) {
@@ -63,10 +65,14 @@ absl::Status ListSessions(Executor& executor, const Identity& identity,
   };
   // One more tells whether there is another page.
   const auto found = executor.List(identity, after, page + 1, wanted);
-  for (size_t i = 0; i < std::min(found.size(), page); ++i) {
-    *response->add_sessions() = Describe(executor, *found[i]);
+  size_t bytes = 0;
+  size_t taken = 0;
+  for (; taken < std::min(found.size(), page) && bytes < kMaxPageBytes; ++taken) {
+    v1::Session* session = response->add_sessions();
+    *session = Describe(executor, *found[taken]);
+    bytes += session->ByteSizeLong();
   }
-  if (found.size() > page) response->set_next_page_token(absl::StrCat(found[page - 1]->number()));
+  if (taken < found.size()) response->set_next_page_token(absl::StrCat(found[taken - 1]->number()));
   return absl::OkStatus();
 }
 

@@ -65,6 +65,11 @@ absl::Status SessionStream::Follow(std::shared_ptr<Session> session, const v1::A
   if (attach.input() && !session->takes_input()) {
     return InvalidField("attach.input", "the command was started without input");
   }
+  if (attach.drive() && !session->owner().dialect.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "DRIVER_STAYS",
+                     "an old client drives this session, and can't be told that another one does; "
+                     "attach without drive");
+  }
   session_ = std::move(session);
   if (absl::Status status = ChoosePosition(attach); !status.ok()) {
     session_.reset();
@@ -118,7 +123,6 @@ void SessionStream::OnLog(absl::StatusOr<LogView> log) {
   }
   reader_.emplace(*std::move(log), first_position_);
   sent_ = first_position_;
-  if (!is_start_) input_acked_ = session_->input_consumed();
   ReadNext();
   if (!is_start_) {
     Pump();
@@ -250,7 +254,17 @@ void SessionStream::OnInputTaken() {
     pending_input_.reset();
     ReadNext();
   }
-  // Not from within the taker's call.
+  PumpSoon();
+}
+
+void SessionStream::OnDriveTaken() {
+  drive_taken_ = true;
+  if (writing_) WatchWrite();
+  PumpSoon();
+}
+
+// Not from within the call of the one who takes.
+void SessionStream::PumpSoon() {
   asio::post(loop_, [this, session = session_] {
     if (!finished_) Pump();
   });
@@ -273,6 +287,7 @@ void SessionStream::Pump() {
   Events* events = NewEvents();
   if (!first_sent_) AddFirst(events);
   const bool all = AddOutput(events);
+  AddTaken(events);
   AddInputAck(events);
   if (all && session_->termination().has_value() &&
       reader_->position() >= session_->end_position()) {
@@ -292,18 +307,20 @@ void SessionStream::Pump() {
 
 void SessionStream::Write() {
   writing_ = true;
-  if (!session_->driven_by(this)) {
-    stuck_timer_.expires_after(kStuckTime);
-    stuck_timer_.async_wait([this](std::error_code error) {
-      if (error || finished_) return;
-      Leave(Session::Leaving::kDone);
-      MarkFinished();
-      End(MakeError(absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
-                    "nothing was taken for 60 s; attach again to go on"));
-    });
-  }
+  if (!session_->driven_by(this)) WatchWrite();
   WriteEvents();
   session_->Proceed();
+}
+
+void SessionStream::WatchWrite() {
+  stuck_timer_.expires_after(kStuckTime);
+  stuck_timer_.async_wait([this](std::error_code error) {
+    if (error || finished_) return;
+    Leave(Session::Leaving::kDone);
+    MarkFinished();
+    End(MakeError(absl::StatusCode::kResourceExhausted, "READER_TOO_SLOW",
+                  "nothing was taken for 60 s; attach again to go on"));
+  });
 }
 
 void SessionStream::AddFirst(Events* events) {
@@ -320,6 +337,11 @@ void SessionStream::AddFirst(Events* events) {
   attached->set_next_position(first_position_);
   attached->set_input_offset(session_->input_offset());
   attached->set_input_window(window);
+  if (window == 0) return;
+  // So that a writer that comes back knows how far it may go on.
+  session_->ObserveInput();
+  input_acked_ = session_->input_consumed();
+  events->Add()->mutable_input_ack()->set_offset(input_acked_);
 }
 
 // Adds output up to one message's worth; whether that was all there is.
@@ -351,8 +373,12 @@ bool SessionStream::AddOutput(Events* events) {
   return false;
 }
 
-void SessionStream::AddInputAck(Events* events) {
+void SessionStream::AddTaken(Events* events) {
   if (std::exchange(input_taken_, false)) events->Add()->mutable_input_taken();
+  if (std::exchange(drive_taken_, false)) events->Add()->mutable_drive_taken();
+}
+
+void SessionStream::AddInputAck(Events* events) {
   if (!session_->written_by(this)) return;
   const uint64_t consumed = session_->input_consumed();
   const uint64_t unheard = consumed - std::min(input_acked_, consumed);
