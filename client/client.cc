@@ -270,7 +270,7 @@ absl::Status Client::DeleteSession(const std::string& session_id, bool force) {
   request.set_force(force);
   v1::DeleteSessionResponse response;
   int attempts = 0;
-  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+  absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
     ++attempts;
     return impl_->stub().DeleteSession(context, request, &response);
   });

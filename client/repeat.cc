@@ -41,7 +41,7 @@ absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target&
   for (;;) {
     const absl::Time begun = absl::Now();
     grpc::ClientContext context;
-    const absl::Status status = FromGrpc(attempt(&context));
+    absl::Status status = FromGrpc(attempt(&context));
     if (!IsConnectionLoss(status)) return status;
     const absl::Time now = absl::Now();
     // One that held for long was a connection of its own.

@@ -66,7 +66,7 @@ class Follower {
 
   std::optional<int> Handle(const client::Resumed& resumed) {
     if (std::exchange(told_of_loss_, false) || options_.verbosity > 0) {
-      Report(absl::StrFormat("connected again after %.1f s", absl::ToDoubleSeconds(resumed.away)));
+      Report(absl::StrFormat("connected again after %.2f s", absl::ToDoubleSeconds(resumed.away)));
     }
     return std::nullopt;
   }
