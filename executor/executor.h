@@ -64,7 +64,9 @@ class Executor {
   void Delete(const Identity& by, Session& session);
 
   // When an ended session will be forgotten, on the monotonic clock.
-  int64_t expiry_ns(const Session& session) const { return retention_.expiry(session.number()); }
+  int64_t expiry_ns(const Session& session) const {
+    return session.termination().has_value() ? session.end_ns() + session.retention_ns() : 0;
+  }
 
   // Writes into the audit that a front end refused what was to be a request. Some a second: of
   // more, the next line says how many there were.
