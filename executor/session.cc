@@ -115,6 +115,7 @@ void Session::Drive(SessionFollower* follower) {
   if (driver_ != nullptr && driver_ != follower) driver_->OnDriveTaken();
   driver_ = follower;
   grace_.cancel();
+  awaits_driver_ = false;
   if (termination_.has_value()) return;
   if (std::exchange(detached_, false)) SendState();
   SendOverflow(false);
@@ -156,6 +157,7 @@ void Session::AwaitDriver(int64_t grace_ns) {
     GoOnUndriven();
     return;
   }
+  awaits_driver_ = true;
   grace_.expires_after(std::chrono::nanoseconds(grace_ns));
   grace_.async_wait([self = weak_from_this()](std::error_code error) {
     const std::shared_ptr<Session> session = self.lock();
@@ -164,12 +166,13 @@ void Session::AwaitDriver(int64_t grace_ns) {
 }
 
 void Session::GoOnUndriven() {
+  awaits_driver_ = false;
   if (driver_ != nullptr || termination_.has_value()) return;
   if (forgotten_) {
     SendEnd(keeper::v1::END_CAUSE_CANCELLED, record_.owner.name);
     SendOverflow(true);
   } else if (record_.on_disconnect.keep || detached_) {
-    SendOverflow(!record_.block_on_overflow);
+    SendOverflow(ending_ || !record_.block_on_overflow);
   } else {
     SendEnd(keeper::v1::END_CAUSE_DISCONNECTED, "");
     SendOverflow(true);
@@ -205,9 +208,16 @@ void Session::Rest() {
 
 void Session::Forget() {
   if (std::exchange(forgotten_, true)) return;
-  if (!archived_) SendState();
-  // Followers of an archived one have their own copy of the log, or hear that it is gone.
-  if (archived_ || (termination_.has_value() && followers_.empty())) Rest();
+  if (!termination_.has_value()) {
+    SendState();
+    // Nobody can come back for its output.
+    grace_.cancel();
+    GoOnUndriven();
+  } else if (archived_ || followers_.empty()) {
+    Rest();  // followers of an archived one have their own copy of the log, or hear that it is gone
+  } else {
+    SendState();  // so that the next front does not bring it back
+  }
 }
 
 // --- output -------------------------------------------------------------------------------------
@@ -362,6 +372,11 @@ void Session::SendEnd(keeper::v1::EndCause cause, const std::string& by) {
   Send(request);
 }
 
-void Session::Cancel(const Identity& by) { SendEnd(keeper::v1::END_CAUSE_CANCELLED, by.name); }
+void Session::Cancel(const Identity& by) {
+  SendEnd(keeper::v1::END_CAUSE_CANCELLED, by.name);
+  ending_ = true;
+  // Its end must not wait for a driver that may never come.
+  if (!awaits_driver_) GoOnUndriven();
+}
 
 }  // namespace nacre

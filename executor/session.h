@@ -171,6 +171,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // The keeper was told to put the log away: the slot is its own again.
   bool archived_ = false;
   bool forgotten_ = false, forget_sent_ = false, detached_ = false;
+  // Whether its lost driver has its grace to come back.
+  bool awaits_driver_ = false;
+  // A caller has ended it: it does not wait for a driver any more.
+  bool ending_ = false;
   // Whether the keeper overwrites what nobody has released.
   bool keeps_newest_ = false;
   // Whether the keeper knows that somebody waits.
