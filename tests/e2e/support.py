@@ -9,13 +9,11 @@ Environment:
 Nothing here waits by the clock: wait_for() polls a condition under a deadline that only a hang meets.
 """
 
-import atexit
 import contextlib
 import glob
 import json
 import os
 import pathlib
-import queue
 import re
 import shutil
 import signal
@@ -28,21 +26,18 @@ import threading
 import time
 import unittest
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+from stubs import ROOT, STUBS, command_pb2, session_pb2, shell_pb2, shell_pb2_grpc, status_pb2  # noqa: F401  first
+from calls import Attach, BrokenPromise, Exec, StreamOutput, channel, command, details, shell  # noqa: F401
+from deadlines import DEADLINE, SETTLE_DEADLINE, wait_for
 
-import grpc  # noqa: E402
+import grpc  # noqa: F401
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests/programs"
 TAKE_SIGNALS = str(PROGRAMS / "take_signals.py")
 ALTERNATE = str(PROGRAMS / "alternate.py")
 BIN = pathlib.Path(os.environ.get("NACRE_BIN") or ROOT / "build/release/bin")
 FULL = os.environ.get("NACRE_E2E_SCALE") == "full"
 SANITIZED = bool(os.environ.get("NACRE_E2E_SANITIZED"))
-# Long enough that only a hang exceeds it, on a loaded machine and with a sanitizer.
-DEADLINE = 30.0
-SETTLE_DEADLINE = 15.0
 MIB = 1024 * 1024
 RSS_BOUND = 64 * MIB
 
@@ -51,42 +46,8 @@ def scaled(small, full):
     return full if FULL else small
 
 
-# --- generated code ------------------------------------------------------------------------------
-
-
-def _stubs():
-    ready = os.environ.get("NACRE_E2E_STUBS")
-    if ready:
-        return ready
-    where = tempfile.mkdtemp(prefix="nacre-stubs.")
-    atexit.register(shutil.rmtree, where, ignore_errors=True)
-    protos = [str(p.relative_to(ROOT / "proto")) for p in (ROOT / "proto").rglob("*.proto")]
-    plugin = shutil.which("grpc_python_plugin")
-    subprocess.run(
-        ["protoc", "-I", str(ROOT / "proto"), f"--python_out={where}", f"--grpc_python_out={where}",
-         f"--plugin=protoc-gen-grpc_python={plugin}", *protos], check=True)
-    return where
-
-
-STUBS = _stubs()
-sys.path.insert(0, STUBS)
-
-from nacre.internal.v1 import status_pb2  # noqa: E402
-from nacre.v1 import command_pb2, session_pb2, shell_pb2, shell_pb2_grpc  # noqa: E402,F401
-
-# --- waiting -------------------------------------------------------------------------------------
-
-
-def wait_for(condition, what, deadline=DEADLINE):
-    """Returns the first true value of condition(); fails when there is none before the deadline."""
-    end = time.monotonic() + deadline
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline:.0f} s: {what() if callable(what) else what}")
-        time.sleep(0.01)
+# Of calls that move much.
+LONG = scaled(60, 1200)
 
 
 # --- /proc ---------------------------------------------------------------------------------------
@@ -447,165 +408,6 @@ class Node:
                 f"children: {children(self.pid)}\nsessions: {self.session_processes()}\n"
                 f"nacred: {descriptors(self.pid)}\nfront: {descriptors(front) if front else None}\n"
                 f"{self.log()[-4000:]}")
-
-
-# --- calls ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def channel(target, *options):
-    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0), *options]
-    made = grpc.insecure_channel(target, options=options)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def command(*argv, policies=None, **fields):
-    """A Start of argv, with more fields of its Command, and policies."""
-    return command_pb2.Start(
-        command=command_pb2.Command(argv=argv, **fields),
-        policies=command_pb2.StartPolicies(**policies) if policies is not None else None)
-
-
-def shell(line, **fields):
-    """A Start of sh -c line."""
-    return command("sh", "-c", line, **fields)
-
-
-def details(error):
-    """The rich details of a failed call: {name: message}, by names of google.rpc."""
-    raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    if raw is None:
-        return {}
-    rich = status_pb2.Status.FromString(raw)
-    assert rich.code == error.code().value[0], rich
-    assert rich.message == error.details(), rich
-    found = {}
-    for detail in rich.details:
-        prefix, _, name = detail.type_url.rpartition(".")
-        assert prefix == "type.googleapis.com/google.rpc", detail.type_url
-        found[name] = getattr(status_pb2, name).FromString(detail.value)
-    return found
-
-
-class BrokenPromise(AssertionError):
-    """The stream's events break api.md."""
-
-
-class Exec:
-    """One Exec call. Checks each event against what every stream promises."""
-
-    _END = object()
-
-    def __init__(self, stub, start=None, timeout=DEADLINE, **options):
-        self._requests = queue.SimpleQueue()
-        self.started = self.termination = None
-        self.stdout, self.stderr = bytearray(), bytearray()
-        # (stream, data) in the order of arrival.
-        self.outputs, self.input_acks = [], []
-        self.position = 0
-        self.messages = 0
-        if start is not None:
-            self.send(start=start)
-        self.call = stub.Exec(iter(self._requests.get, self._END), timeout=timeout, **options)
-
-    def send(self, **request):
-        self._requests.put(shell_pb2.ExecRequest(**request))
-
-    def half_close(self):
-        self._requests.put(self._END)
-
-    def cancel(self):
-        """Drops the call, as a lost connection would."""
-        self.call.cancel()
-        self.half_close()
-
-    def events(self):
-        """The events as they come; raises grpc.RpcError when the call fails."""
-        try:
-            for response in self.call:
-                self.messages += 1
-                self._check(response.events, "a response without events")
-                for event in response.events:
-                    self._enter(event)
-                    yield event
-        finally:
-            self.half_close()
-        self._check(self.termination is not None, "no termination before OK")
-
-    def await_event(self, kind):
-        """Follows the stream to its next event of this kind; the stream can then be followed on."""
-        for event in self._stream():
-            if event.WhichOneof("event") == kind:
-                return getattr(event, kind)
-        raise BrokenPromise(f"the stream ended without {kind}")
-
-    def await_output(self, text):
-        """Follows the stream until standard output holds these bytes."""
-        for _ in self._stream():
-            if text in self.stdout:
-                return
-        raise BrokenPromise(f"the stream ended without {text!r}; stdout {bytes(self.stdout)!r}")
-
-    def follow(self):
-        """Follows the stream to its end; self."""
-        for _ in self._stream():
-            pass
-        return self
-
-    def error(self):
-        """Follows a call that must fail; its error."""
-        try:
-            self.follow()
-        except grpc.RpcError as error:
-            return error
-        raise AssertionError(f"the call succeeded: {self.termination}")
-
-    def _stream(self):
-        if not hasattr(self, "_events"):
-            self._events = self.events()
-        while True:
-            try:
-                yield next(self._events)
-            except StopIteration:
-                return
-
-    @staticmethod
-    def _check(condition, what):
-        if not condition:
-            raise BrokenPromise(what)
-
-    def _enter(self, event):
-        kind = event.WhichOneof("event")
-        self._check(kind is not None, "an empty event")
-        self._check((self.started is None) == (kind == "started"), f"{kind} out of order")
-        self._check(self.termination is None, f"{kind} after the termination")
-        getattr(self, "_on_" + kind)(getattr(event, kind))
-
-    def _on_started(self, started):
-        self.started = started
-        self._check(started.next_position == 0 and started.input_offset == 0, str(started))
-
-    def _on_output(self, output):
-        self._check(output.position == self.position, f"position {output.position}, not {self.position}")
-        self._check(len(output.data) > 0, "empty output")
-        self.position += len(output.data)
-        self.outputs.append((output.stream, output.data))
-        is_stdout = output.stream == session_pb2.OUTPUT_STREAM_STDOUT
-        (self.stdout if is_stdout else self.stderr).extend(output.data)
-
-    def _on_input_ack(self, ack):
-        self._check(not self.input_acks or ack.offset > self.input_acks[-1], "an ack that does not advance")
-        self.input_acks.append(ack.offset)
-
-    def _on_terminated(self, terminated):
-        self.termination = terminated.termination
-        for summary in self.termination.streams:
-            got = self.stdout if summary.stream == session_pb2.OUTPUT_STREAM_STDOUT else self.stderr
-            self._check(summary.bytes == len(got), f"{summary.bytes} bytes written, {len(got)} arrived")
-            self._check(len(summary.xxh3_128) == 16, "the hash is not 16 bytes")
 
 
 # --- test cases ----------------------------------------------------------------------------------

@@ -15,6 +15,36 @@ from support import (MIB, RSS_BOUND, Attach, Exec, MemoryWatch, StreamOutput, co
 
 AT_ONCE = {"on_disconnect": command_pb2.ON_DISCONNECT_KILL, **QUICK_LADDER}
 
+# Views a session, whose node and id it is given, and tells how much it took and how much it missed.
+READER = """
+import sys
+from support import *
+with channel(sys.argv[1]) as made:
+    call = shell_pb2_grpc.ShellServiceStub(made).Attach(iter([shell_pb2.AttachRequest(
+        attach=shell_pb2.Attach(session_id=sys.argv[2], position=0))]), timeout=LONG)
+    taken = skipped = 0
+    for response in call:
+        for event in response.events:
+            if event.HasField("attached"):
+                print("attached", flush=True)
+            taken += len(event.output.data)
+            skipped += event.gap.to - getattr(event.gap, "from")
+    print(taken, skipped, flush=True)
+"""
+
+
+class ReaderTest(SessionTest):
+    def reader(self, session_id):
+        """A process that views a session; it is attached."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", READER, self.node.target, session_id], stdout=subprocess.PIPE,
+            cwd=os.path.dirname(__file__), env={**os.environ, "NACRE_E2E_STUBS": support.STUBS})
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), b"attached\n")
+        return process
+
 
 class Driver(SessionTest):
     def test_one_that_comes_back_with_its_position_gets_exactly_the_bytes_it_lacks(self):
@@ -172,7 +202,7 @@ class Leaving(SessionTest):
         self.assertEqual(bytes(viewer.follow().stdout), b"end\n")
 
 
-class Viewer(SessionTest):
+class Viewer(ReaderTest):
     def test_it_sees_what_the_driver_sees_and_the_same_end(self):
         driver = Exec(self.calls, shell("echo one; read go; echo two >&2; exit 3", input=STREAM))
         driver.await_output(b"one\n")
@@ -244,33 +274,6 @@ class Viewer(SessionTest):
         if not support.SANITIZED:
             for name, peak in watch.peaks().items():
                 self.assertLess(peak, RSS_BOUND, f"{name} grew to {peak // MIB} MiB")
-
-    READER = """
-import sys
-from support import *
-with channel(sys.argv[1]) as made:
-    call = shell_pb2_grpc.ShellServiceStub(made).Attach(iter([shell_pb2.AttachRequest(
-        attach=shell_pb2.Attach(session_id=sys.argv[2], position=0))]), timeout=LONG)
-    taken = skipped = 0
-    for response in call:
-        for event in response.events:
-            if event.HasField("attached"):
-                print("attached", flush=True)
-            taken += len(event.output.data)
-            skipped += event.gap.to - getattr(event.gap, "from")
-    print(taken, skipped, flush=True)
-"""
-
-    def reader(self, session_id):
-        """A process that views a session and tells how much it took and how much it missed; it is attached."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", self.READER, self.node.target, session_id], stdout=subprocess.PIPE,
-            cwd=os.path.dirname(__file__), env={**os.environ, "NACRE_E2E_STUBS": support.STUBS})
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.assertEqual(process.stdout.readline(), b"attached\n")
-        return process
 
 
 class Writer(SessionTest):
@@ -345,7 +348,7 @@ class BadRequests(SessionTest):
             self.assert_refused(Attach(self.calls, session.id, position=7, drive=drive).error(), "OUT_OF_RANGE")
 
 
-class Fronts(SessionTest):
+class Fronts(ReaderTest):
     """What outlives a front."""
 
     def test_a_driver_goes_on_with_exactly_the_bytes_it_lacks(self):
@@ -423,9 +426,12 @@ class Fronts(SessionTest):
         self.assert_gone(session.id)
 
     def test_one_deleted_after_its_end_stays_deleted_even_if_somebody_still_reads_it(self):
-        session = self.ended(shell(count(30_000)))
-        reader = StreamOutput(self.calls, session.id, position=0)
-        reader.await_event("attached")
+        session = self.start(shell(f"read go; {count(MIB // 8)}", input=STREAM, policies={"retention_bytes": MIB}))
+        reader = self.reader(session.id)
+        reader.send_signal(signal.SIGSTOP)
+        self.addCleanup(reader.send_signal, signal.SIGCONT)
+        self.write(session.id, b"\n")
+        self.wait(session.id)
         self.delete(session.id)
         self.kill_front()
         self.assert_gone(session.id)
