@@ -288,8 +288,8 @@ void Executor::Retain(const std::shared_ptr<Session>& session) {
   ArmExpiry();
 }
 
-// Lets go of a session that is forgotten. Whoever follows it still may do so to the end: one whose log
-// is on its way stays until that has come.
+// Lets go of a session that is forgotten. Whoever follows it still may do so to the end: one whose
+// log is on its way stays until that has come.
 void Executor::Remove(uint64_t number) {
   retention_.Remove(number);
   const auto it = sessions_.find(number);

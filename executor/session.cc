@@ -344,13 +344,16 @@ absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view dat
   return known + taken;
 }
 
-void Session::CloseInput() {
-  if (!record_.takes_input || !running() || std::exchange(input_closed_, true)) return;
+absl::Status Session::CloseInput(uint64_t offset) {
+  if (!record_.takes_input || !running()) return absl::OkStatus();
+  if (offset != produced_) return InvalidField("input.eof", "comes before input that has arrived");
+  if (std::exchange(input_closed_, true)) return absl::OkStatus();
   keeper::v1::FrontRequest request;
   request.mutable_input()->set_session(number_);
   request.mutable_input()->set_produced(produced_);
   request.mutable_input()->set_eof(true);
   Send(request);
+  return absl::OkStatus();
 }
 
 // --- signals and ending -------------------------------------------------------------------------

@@ -123,7 +123,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // bytes of `data` were taken; fewer than all when the input ring is full (OnProgress tells of
   // room). INVALID_ARGUMENT: a gap, bytes after the end, or no input.
   absl::StatusOr<size_t> WriteInput(uint64_t offset, std::string_view data);
-  void CloseInput();
+  // No input follows `offset`. INVALID_ARGUMENT: more has been taken already.
+  absl::Status CloseInput(uint64_t offset);
   uint64_t input_offset() const { return produced_; }
   bool takes_input() const { return record_.takes_input; }
 

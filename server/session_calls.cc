@@ -218,9 +218,11 @@ void WriteInputCall::OnProgress() {
   } else if (*taken == 0 && !input.data().empty()) {
     session().Wait(0);  // for room
   } else {
-    if (*taken == input.data().size() && input.eof()) session().CloseInput();
-    response_->set_offset(offset + *taken);
-    Complete(absl::OkStatus());
+    absl::Status closed;
+    if (*taken == input.data().size() && input.eof())
+      closed = session().CloseInput(offset + *taken);
+    response_->set_offset(session().input_offset());
+    Complete(closed);
   }
 }
 

@@ -170,9 +170,9 @@ absl::Status SessionStream::FlushInput() {
   pending.offset += *taken;
   pending.data.erase(0, *taken);
   if (!pending.data.empty()) return absl::OkStatus();
-  if (pending.eof) session_->CloseInput();
+  const absl::Status closed = pending.eof ? session_->CloseInput(pending.offset) : absl::OkStatus();
   pending_input_.reset();
-  return absl::OkStatus();
+  return closed;
 }
 
 absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
@@ -206,7 +206,10 @@ absl::Status SessionStream::HandleDetach() {
 }
 
 void SessionStream::CloseInput() {
-  if (!finished_ && session_->written_by(this)) session_->CloseInput();
+  if (finished_ || !session_->written_by(this)) return;
+  if (absl::Status status = session_->CloseInput(session_->input_offset()); !status.ok()) {
+    Reject(status);
+  }
 }
 
 void SessionStream::HandleLost() {

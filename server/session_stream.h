@@ -99,7 +99,8 @@ class SessionStream : protected SessionFollower {
   // Whether it may do more than watch.
   bool may_act_ = false;
   uint64_t first_position_ = 0;
-  bool first_sent_ = false, input_taken_ = false, drive_taken_ = false, writing_ = false, finished_ = false;
+  bool first_sent_ = false, input_taken_ = false, drive_taken_ = false, writing_ = false,
+       finished_ = false;
   // `started` waits for what may travel with it; a viewer that takes nothing is not waited for.
   asio::steady_timer hold_timer_, stuck_timer_;
   std::optional<PendingInput> pending_input_;
