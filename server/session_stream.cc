@@ -340,7 +340,7 @@ void SessionStream::AddFirst(Events* events) {
   attached->set_next_position(first_position_);
   attached->set_input_offset(session_->input_offset());
   attached->set_input_window(window);
-  if (window == 0) return;
+  if (window == 0 || !session_->running()) return;
   // So that a writer that comes back knows how far it may go on.
   session_->ObserveInput();
   input_acked_ = session_->input_consumed();

@@ -66,6 +66,7 @@ class Stream:
         # (stream, data) in the order of arrival; (from, to).
         self.outputs, self.gaps, self.input_acks = [], [], []
         self.input_taken = False
+        self.drive_taken = False
         # Of the first byte, and after the last one.
         self.begin = self.position = 0
         self.messages = 0
@@ -186,6 +187,9 @@ class Stream:
     def _on_input_taken(self, _):
         self._check(not self.input_taken, "input_taken once more")
         self.input_taken = True
+
+    def _on_drive_taken(self, _):
+        self.drive_taken = True
 
     def _on_terminated(self, terminated):
         self.termination = terminated.termination

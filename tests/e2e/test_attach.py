@@ -106,6 +106,7 @@ class Driver(SessionTest):
         first.send(input=shell_pb2.Input(data=b"\n"))  # the input is still the first one's
         first.await_output(b"two\n")
         second.await_output(b"two\n")
+        self.assertEqual((first.drive_taken, second.drive_taken), (True, False))
         first.cancel()
         self.write(second.session.id, b"\n")
         self.assertEqual((bytes(second.follow().stdout), second.termination.exit_code), (b"one\ntwo\nthree\n", 0))
