@@ -127,8 +127,9 @@ class Stream:
 
     def await_position(self, position):
         """Follows the stream until it has brought all before this position; self."""
-        while self.position < position:
-            self.await_event("output")
+        while (self.started is None and self.attached is None) or self.position < position:
+            if next(self.events(), None) is None:
+                raise BrokenPromise(f"the stream ended at {self.position}, before {position}")
         return self
 
     def follow(self):
