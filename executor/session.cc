@@ -51,9 +51,9 @@ void Session::Adopt(const keeper::v1::Adopted& adopted) {
   // The keeper wakes nobody until it is told that somebody waits.
   waiting_ = false;
   if (!adopted.has_terminated()) {
-    // Old clients can't come back.
-    const int64_t least = record_.owner.dialect.empty() ? kAdoptionGraceNs : 0;
-    AwaitDriver(std::max(record_.on_disconnect.grace_ns, least));
+    // Old clients can't come back, and nobody to a session that is nobody's.
+    const bool can_return = record_.owner.dialect.empty() && !record_.owner.name.empty();
+    AwaitDriver(std::max(record_.on_disconnect.grace_ns, can_return ? kAdoptionGraceNs : 0));
     return;
   }
   termination_ = adopted.terminated();
