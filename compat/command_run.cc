@@ -93,7 +93,7 @@ void CommandRun::Abandon() {
 
 void CommandRun::OnStarted() { session_->OpenLog(this); }
 
-void CommandRun::OnLog(absl::StatusOr<LogView> log) { reader_.emplace(*std::move(log)); }
+void CommandRun::OnLog(const absl::StatusOr<LogView>& log) { reader_.emplace(*log); }
 
 void CommandRun::OnStartFailed(const absl::Status& status) {
   session_.reset();

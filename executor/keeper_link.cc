@@ -120,7 +120,7 @@ void SeqpacketKeeperLink::OnReadable() {
     // What comes with a descriptor comes alone.
     UniqueFd fd;
     if (!(*received)->fds.empty()) fd = std::move((*received)->fds[0]);
-    for (const auto& event : message.events()) on_event_(event, std::move(fd));
+    for (const auto& event : message.events()) on_event_(event, std::exchange(fd, UniqueFd()));
   }
   AwaitReadable();
 }

@@ -37,7 +37,7 @@ class SessionFollower {
   // Another one drives now.
   virtual void OnDriveTaken() {}
   // Answers Session::OpenLog. An error: the output is lost.
-  virtual void OnLog(absl::StatusOr<LogView> /*log*/) {}
+  virtual void OnLog(const absl::StatusOr<LogView>& /*log*/) {}
 };
 
 // One run of a command, from its start to the end of its retention. Made by Executor; its methods

@@ -45,12 +45,12 @@ absl::Status RunReactor::Begin() {
 void RunReactor::OnStarted() { session().OpenLog(this); }
 
 // From the oldest byte on: all of it, but for a run that an earlier call has followed.
-void RunReactor::OnLog(absl::StatusOr<LogView> log) {
+void RunReactor::OnLog(const absl::StatusOr<LogView>& log) {
   if (!log.ok()) {
     Complete(log.status());
     return;
   }
-  reader_.emplace(*std::move(log));
+  reader_.emplace(*log);
   if (session().termination().has_value() || session().end_position() > 0) OnProgress();
 }
 

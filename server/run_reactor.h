@@ -18,7 +18,7 @@ class RunReactor : public FollowerCall {
  private:
   absl::Status Begin() override;
   void OnStarted() override;
-  void OnLog(absl::StatusOr<LogView> log) override;
+  void OnLog(const absl::StatusOr<LogView>& log) override;
   void OnProgress() override;
   void Collect(const LogReader::Chunk& chunk);
 

@@ -114,14 +114,14 @@ absl::Status SessionStream::ChoosePosition(const v1::Attach& attach) {
 
 void SessionStream::OnStarted() { session_->OpenLog(this); }
 
-void SessionStream::OnLog(absl::StatusOr<LogView> log) {
+void SessionStream::OnLog(const absl::StatusOr<LogView>& log) {
   if (!log.ok()) {
     Leave(Session::Leaving::kDone);
     MarkFinished();
     End(log.status());
     return;
   }
-  reader_.emplace(*std::move(log), first_position_);
+  reader_.emplace(*log, first_position_);
   sent_ = first_position_;
   ReadNext();
   if (!is_start_) {

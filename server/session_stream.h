@@ -71,7 +71,7 @@ class SessionStream : protected SessionFollower {
   void MarkFinished();
 
   void OnStarted() override;
-  void OnLog(absl::StatusOr<LogView> log) override;
+  void OnLog(const absl::StatusOr<LogView>& log) override;
   void OnStartFailed(const absl::Status& status) override;
   void OnProgress() override;
   void OnInputTaken() override;
