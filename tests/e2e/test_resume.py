@@ -238,6 +238,7 @@ class Connection(ResumeTest):
 
     def cut_some(self, client):
         """Cuts the connection some times while the client runs, and waits for its end."""
+        wait_for(self.node.session_processes, "the command runs")
         for _ in range(5):
             time.sleep(0.1)
             wait_for(lambda: self.proxy.cut() or client.poll() is not None, "there is a connection")
