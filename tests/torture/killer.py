@@ -39,19 +39,29 @@ class Killer:
                 front = before
                 self._stop.wait(0.002)
                 continue
-            if self._choice.random() < EARLY:
-                wait = self._choice.uniform(0, self._least)
-            else:
-                while not self._serves(front) and self._node.front_pid() == front and not self._stop.wait(0.002):
-                    pass
-                wait = self._choice.uniform(self._least, self._most)
-            if self._stop.wait(wait):
-                return
             try:
-                os.kill(front, signal.SIGKILL)
+                pidfd = os.pidfd_open(front)  # its number may soon be another process's
             except ProcessLookupError:
-                continue  # it died by itself; the node's log says how
-            self.kills += 1
+                continue
+            try:
+                self._kill(front, pidfd)
+            finally:
+                os.close(pidfd)
+
+    def _kill(self, front, pidfd):
+        if self._choice.random() < EARLY:
+            wait = self._choice.uniform(0, self._least)
+        else:
+            while not self._serves(front) and self._node.front_pid() == front and not self._stop.wait(0.002):
+                pass
+            wait = self._choice.uniform(self._least, self._most)
+        if self._stop.wait(wait):
+            return
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it died by itself; the node's log says how
+        self.kills += 1
 
     def _serves(self, front):
         """Whether the log says so of this front; its lines are read once."""
