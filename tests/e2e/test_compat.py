@@ -781,6 +781,7 @@ class Harm(unittest.TestCase):
                 node.warm_up(calls=4)
                 with node.client("secret") as proved, contextlib.ExitStack() as held:
                     Secrets.answer(proved, secret)
+                    self.assertEqual(proved.ask("echo known"), b"known\n")
                     for _ in range(10):
                         held.enter_context(node.client("secret")).exactly(32)
                     self.assertEqual(proved.ask("echo in"), b"in\n")
