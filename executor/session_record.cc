@@ -31,17 +31,13 @@ std::string Quote(const std::string& word) {
   for (const unsigned char c : word) {
     if (plain && c == '\'') {
       quoted += "'\\''";
-    } else if (plain) {
-      quoted += static_cast<char>(c);
-    } else if (c == '\'' || c == '\\') {
-      quoted += '\\';
-      quoted += static_cast<char>(c);
-    } else if (c == '\n') {
+    } else if (!plain && c == '\n') {
       quoted += "\\n";
-    } else if (absl::ascii_isprint(c)) {
-      quoted += static_cast<char>(c);
-    } else {
+    } else if (!absl::ascii_isprint(c)) {
       absl::StrAppendFormat(&quoted, "\\x%02x", c);
+    } else {
+      if (!plain && (c == '\'' || c == '\\')) quoted += '\\';
+      quoted += static_cast<char>(c);
     }
   }
   return quoted + '\'';

@@ -170,7 +170,7 @@ absl::Status SessionStream::FlushInput() {
   pending.offset += *taken;
   pending.data.erase(0, *taken);
   if (!pending.data.empty()) return absl::OkStatus();
-  const absl::Status closed = pending.eof ? session_->CloseInput(pending.offset) : absl::OkStatus();
+  absl::Status closed = pending.eof ? session_->CloseInput(pending.offset) : absl::OkStatus();
   pending_input_.reset();
   return closed;
 }
