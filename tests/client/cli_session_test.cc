@@ -276,7 +276,7 @@ std::vector<std::string> Lines(const std::string& text) {
 }
 
 TEST(NacrePs, ListsWhatRunsInATableThatCannotHarmATerminal) {
-  const Outcome outcome = RunAgainst({.list_sessions = ListThree}, {"ps"});
+  const Outcome outcome = RunAgainst(Scripts{.list_sessions = ListThree}, {"ps"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   const std::vector<std::string> lines = Lines(outcome.out);
   ASSERT_EQ(lines.size(), 3U) << outcome.out;
@@ -291,9 +291,9 @@ TEST(NacrePs, ListsWhatRunsInATableThatCannotHarmATerminal) {
 }
 
 TEST(NacrePs, ListsAllOrThoseInAState) {
-  EXPECT_EQ(Lines(RunAgainst({.list_sessions = ListThree}, {"ps", "-a"}).out).size(), 4U);
+  EXPECT_EQ(Lines(RunAgainst(Scripts{.list_sessions = ListThree}, {"ps", "-a"}).out).size(), 4U);
   const std::vector<std::string> ended =
-      Lines(RunAgainst({.list_sessions = ListThree}, {"ps", "--state", "ended"}).out);
+      Lines(RunAgainst(Scripts{.list_sessions = ListThree}, {"ps", "--state", "ended"}).out);
   ASSERT_EQ(ended.size(), 2U);
   EXPECT_NE(ended[1].find("exited, status 5"), std::string::npos) << ended[1];
 }
