@@ -72,6 +72,10 @@ class Executor {
   // more, the next line says how many there were.
   void AuditRefusal(const Identity& identity, const std::string& why);
 
+  // Calls `then` once what was done so far can't be lost with this process: an answer that says it
+  // is done goes out then.
+  void WhenKept(std::function<void()> then) { keeper_.WhenSent(std::move(then)); }
+
   // An event of the keeper, with the descriptor that came beside it, if any.
   void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd);
 

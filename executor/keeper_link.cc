@@ -128,10 +128,21 @@ void SeqpacketKeeperLink::OnReadable() {
 void SeqpacketKeeperLink::Send(const keeper::v1::FrontRequest& request, UniqueFd record_fd) {
   keeper::v1::FrontMessage message;
   *message.add_requests() = request;
-  Outgoing outgoing{message.SerializeAsString(), std::move(record_fd)};
+  Outgoing outgoing{.bytes = message.SerializeAsString(), .fd = std::move(record_fd), .then = {}};
   absl::MutexLock lock(&mutex_);
   queue_.push_back(std::move(outgoing));
   if (queue_.size() == 1) SendQueued();
+}
+
+void SeqpacketKeeperLink::WhenSent(std::function<void()> then) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!queue_.empty()) {
+      queue_.back().then.push_back(std::move(then));
+      return;
+    }
+  }
+  then();
 }
 
 // Sends as much as the channel takes, then waits for room. A broken channel is seen by the reader.
@@ -143,6 +154,9 @@ void SeqpacketKeeperLink::SendQueued() {
     if (absl::IsUnavailable(seqpacket::Send(channel_.native_handle(), queue_.front().bytes, fds))) {
       asio::post(channel_.get_executor(), [this] { AwaitWritable(); });
       return;
+    }
+    for (auto& then : queue_.front().then) {
+      asio::post(channel_.get_executor(), std::move(then));
     }
     queue_.pop_front();
   }

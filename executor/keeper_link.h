@@ -48,6 +48,9 @@ class KeeperLink {
   // Queues a request; requests of one thread arrive in order. `record_fd` is the memfd of a big
   // spawn.
   virtual void Send(const keeper::v1::FrontRequest& request, UniqueFd record_fd = UniqueFd()) = 0;
+  // Calls `then`, on the loop, once what was sent so far is the keeper's, which hears it even if
+  // this process is no more: at once unless something waits for room in the channel. Loop only.
+  virtual void WhenSent(std::function<void()> then) = 0;
   // What the keeper said at the start.
   virtual const keeper::v1::Welcome& welcome() const = 0;
   virtual const SharedRings& rings() const = 0;
@@ -66,6 +69,7 @@ class SeqpacketKeeperLink : public KeeperLink {
   void Run(EventHandler on_event, std::function<void()> on_closed);
 
   void Send(const keeper::v1::FrontRequest& request, UniqueFd record_fd) override;
+  void WhenSent(std::function<void()> then) override;
   const keeper::v1::Welcome& welcome() const override { return welcome_; }
   const SharedRings& rings() const override { return *rings_; }
 
@@ -73,6 +77,8 @@ class SeqpacketKeeperLink : public KeeperLink {
   struct Outgoing {
     std::string bytes;
     UniqueFd fd;
+    // To be called once it is sent.
+    std::vector<std::function<void()>> then;
   };
 
   SeqpacketKeeperLink(UniqueFd channel, asio::io_context& loop)

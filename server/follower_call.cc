@@ -41,7 +41,7 @@ void FollowerCall::Complete(const absl::Status& status) {
   if (session_ != nullptr) {
     std::exchange(session_, nullptr)->Leave(this, Session::Leaving::kDone);
   }
-  Finish(ToGrpcStatus(status));
+  executor_.WhenKept([this, answer = ToGrpcStatus(status)] { Finish(answer); });
 }
 
 void FollowerCall::OnStartFailed(const absl::Status& status) {

@@ -126,7 +126,10 @@ class ShellService : public v1::ShellService::CallbackService {
   template <typename Call>
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call call) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    asio::post(loop_, [reactor, call = std::move(call)] { reactor->Finish(ToGrpcStatus(call())); });
+    asio::post(loop_, [this, reactor, call = std::move(call)] {
+      const grpc::Status status = ToGrpcStatus(call());
+      executor_.WhenKept([reactor, status] { reactor->Finish(status); });
+    });
     return reactor;
   }
 

@@ -201,7 +201,7 @@ absl::Status SessionStream::HandleCancelRequest() {
 absl::Status SessionStream::HandleDetach() {
   Leave(Session::Leaving::kDetached);
   MarkFinished();
-  End(absl::OkStatus());
+  executor_.WhenKept([this] { End(absl::OkStatus()); });
   return absl::OkStatus();
 }
 
