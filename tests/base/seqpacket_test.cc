@@ -47,6 +47,20 @@ TEST(SeqpacketTest, AClosedPeerIsToldAfterItsLastDatagram) {
   EXPECT_TRUE(absl::IsOutOfRange(Receive(pair->second.get()).status()));
 }
 
+TEST(SeqpacketTest, WhatAPeerHadSentComesThoughItDiedWithDatagramsUnread) {
+  auto pair = Pair();
+  ASSERT_TRUE(Send(pair->first.get(), "one").ok());
+  ASSERT_TRUE(Send(pair->first.get(), "two").ok());
+  ASSERT_TRUE(Send(pair->second.get(), "unread").ok());
+  pair->first.reset();
+  for (const char* sent : {"one", "two"}) {
+    auto received = Receive(pair->second.get());
+    ASSERT_TRUE(received.ok() && received->has_value()) << received.status();
+    EXPECT_EQ((*received)->bytes, sent);
+  }
+  EXPECT_TRUE(absl::IsOutOfRange(Receive(pair->second.get()).status()));
+}
+
 TEST(SeqpacketTest, AFullChannelSaysUnavailableAndTakesMoreOnceDrained) {
   auto pair = Pair();
   const std::string datagram(kMaxDatagram, 'x');
