@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ namespace {
 
 // How long a start may take to remove what an earlier keeper has left; the next one goes on.
 constexpr int64_t kCleaningNs = 1'000'000'000;
+// So many sessions take enough memory to give it back to the system once half of them have gone.
+constexpr size_t kTrimmed = 1024;
 
 // A file of its own in memory that nobody can change.
 absl::StatusOr<UniqueFd> WriteMemory(const SlotPieces& log) {
@@ -73,6 +76,7 @@ void Archive::Put(v1::Adopted record, int64_t ended_ns, const SlotPieces& log) {
                                     .ended_ns = ended_ns,
                                     .ring_bytes = record.ring_bytes(),
                                     .log = Keep(number, log)});
+  most_ = std::max(most_, sessions_.size());
 }
 
 Archive::Log Archive::Keep(uint64_t number, const SlotPieces& log) {
@@ -111,6 +115,11 @@ bool Archive::Forget(uint64_t number) {
   if (it == sessions_.end()) return false;
   Drop(number, it->second);
   sessions_.erase(it);
+  // What many of them took lies in pieces all over the heap.
+  if (most_ >= kTrimmed && sessions_.size() < most_ / 2) {
+    malloc_trim(0);
+    most_ = sessions_.size();
+  }
   return true;
 }
 

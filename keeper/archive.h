@@ -72,6 +72,8 @@ class Archive {
   const std::string directory_;
   const size_t heap_limit_;
   std::map<uint64_t, Session> sessions_;
+  // The most there were since memory was given back.
+  size_t most_ = 0;
   size_t heap_used_ = 0;
   Throttle warnings_{/*burst=*/10, /*period_ns=*/60'000'000'000};
 };
