@@ -183,7 +183,7 @@ absl::Status Keeper::StartFront() {
   auto front = FrontProcess::Start(options_.front, options_.front_arguments);
   if (!front.ok()) return front.status();
   front_ = *std::move(front);
-  front_greeted_ = false;
+  front_greeted_ = front_deaf_ = false;
   refusals_ = 0;
   absl::Status status = loop_.Add(front_->channel().get(), EPOLLIN, this, kChannel);
   status.Update(loop_.Add(front_->pidfd().get(), EPOLLIN, this, kFrontExit));
@@ -291,7 +291,7 @@ bool Keeper::HandedOver() const {
 
 // One datagram at a time: what the channel had no room for is kept and goes first.
 void Keeper::FlushNews() {
-  if (!front_.has_value() || !front_->channel().valid() || !front_greeted_) return;
+  if (!front_.has_value() || !front_->channel().valid() || !front_greeted_ || front_deaf_) return;
   for (int i = 0; i < kDatagramsPerTurn; ++i) {
     if (outgoing_.bytes.empty()) outgoing_ = TakeOutgoing();
     if (outgoing_.bytes.empty()) return;
@@ -300,11 +300,11 @@ void Keeper::FlushNews() {
     const absl::Status status = seqpacket::Send(front_->channel().get(), outgoing_.bytes, fds);
     if (absl::IsUnavailable(status)) break;
     outgoing_ = {};
-    if (!status.ok()) {
-      front_->Kill(SIGKILL);
-      DropChannel();
-      return;
-    }
+    if (status.ok()) continue;
+    // It is gone, or as good as that. What it said before is still to be heard.
+    front_deaf_ = true;
+    front_->Kill(SIGKILL);
+    return;
   }
   // There may be more once it has room. A front that does not listen is not listened to either, so
   // that nothing piles up.

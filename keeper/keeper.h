@@ -126,6 +126,7 @@ class Keeper : public SessionHost, public EventHandler {
   std::optional<FrontProcess> front_;
   Backoff backoff_;
   bool front_greeted_ = false;
+  bool front_deaf_ = false;  // it takes nothing any more
   int64_t front_ready_at_ = 0;
   // The sessions of the front before are being handed over; of the archived ones, those up to
   // number archived_told_ have been.
