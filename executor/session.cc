@@ -85,6 +85,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
       TellFollowers([](SessionFollower& follower) { follower.OnProgress(); });
       break;
     case keeper::v1::KeeperEvent::kTerminated:
+      ObserveInput();  // what it took last
       termination_ = event.terminated();
       end_ns_ = MonotonicNs();
       forgotten_ = forgotten_ || retention_ns() == 0;
