@@ -250,11 +250,12 @@ absl::StatusOr<SessionInfo> Client::EndSession(const std::string& session_id) {
   return FromWire(response.session());
 }
 
-absl::Status Client::SignalSession(const std::string& session_id, int number) {
+absl::Status Client::SignalSession(const std::string& session_id, int number, KillScope scope) {
   if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
   v1::SignalSessionRequest request;
   request.set_session_id(session_id);
   request.mutable_signal()->set_number(static_cast<uint32_t>(number));
+  request.mutable_signal()->set_scope(ToWire(scope));
   v1::SignalSessionResponse response;
   // Once: it may have been sent though the answer is lost.
   return Repeat(impl_->channel(), impl_->target(), absl::ZeroDuration(),

@@ -44,6 +44,16 @@ void SetEnvironment(const Command& command, v1::Command* wire) {
   }
 }
 
+void SetLimits(const Limits& limits, v1::Command* wire) {
+  if (limits.cpu_time != absl::ZeroDuration()) {
+    *wire->mutable_limits()->mutable_cpu_time() = ToWire(limits.cpu_time);
+  }
+  if (limits.memory_bytes > 0) wire->mutable_limits()->set_memory_bytes(limits.memory_bytes);
+  if (limits.processes > 0) wire->mutable_limits()->set_processes(limits.processes);
+  if (limits.open_files > 0) wire->mutable_limits()->set_open_files(limits.open_files);
+  if (limits.nice != 0) wire->mutable_limits()->set_nice(limits.nice);
+}
+
 v1::OnDisconnect Translate(OnDisconnect policy) {
   switch (policy) {
     case OnDisconnect::kDefault:
@@ -63,6 +73,7 @@ void SetPolicies(const Command& command, v1::StartPolicies* wire) {
   if (command.disconnect_grace.has_value()) {
     *wire->mutable_disconnect_grace() = ToWire(*command.disconnect_grace);
   }
+  if (command.kill_scope != KillScope::kSession) wire->set_kill_scope(ToWire(command.kill_scope));
   v1::KillLadder* ladder = wire->mutable_kill_ladder();
   ladder->set_first_signal(static_cast<uint32_t>(command.ladder.first_signal));
   *ladder->mutable_grace() = ToWire(command.ladder.grace);
@@ -110,6 +121,18 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
+v1::KillScope ToWire(KillScope scope) {
+  switch (scope) {
+    case KillScope::kSession:
+      return v1::KILL_SCOPE_SESSION;
+    case KillScope::kProcessGroup:
+      return v1::KILL_SCOPE_PROCESS_GROUP;
+    case KillScope::kLeader:
+      return v1::KILL_SCOPE_LEADER;
+  }
+  return v1::KILL_SCOPE_UNSPECIFIED;
+}
+
 google::protobuf::Duration ToWire(absl::Duration duration) {
   google::protobuf::Duration wire;
   wire.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
@@ -138,6 +161,11 @@ absl::StatusOr<v1::Start> ToStart(const Command& command) {
   if (command.timeout != absl::InfiniteDuration()) {
     *wire->mutable_timeout() = ToWire(command.timeout);
   }
+  if (!IsUtf8(command.run_as_user)) {
+    return absl::InvalidArgumentError("command.run_as_user: is not UTF-8");
+  }
+  wire->set_run_as_user(command.run_as_user);
+  SetLimits(command.limits, wire);
   SetPolicies(command, start.mutable_policies());
   if (absl::Status status = SetNames(command, &start); !status.ok()) return status;
   return start;

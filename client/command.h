@@ -18,6 +18,7 @@ absl::StatusOr<v1::Start> ToStart(const Command& command);
 // 128 random bits: no other start has them.
 std::string NewRequestId();
 
+v1::KillScope ToWire(KillScope scope);
 google::protobuf::Duration ToWire(absl::Duration duration);
 
 // Whether the bytes are well-formed UTF-8, as a protobuf string must be.

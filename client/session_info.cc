@@ -42,6 +42,7 @@ SessionInfo FromWire(const v1::Session& wire) {
   SessionInfo info{.id = wire.id(),
                    .start_time = FromWire(wire.start_time()),
                    .owner = wire.owner(),
+                   .run_as_user = wire.run_as_user(),
                    .state = FromWire(wire.state()),
                    .command_line = wire.command_line(),
                    .tags = {wire.tags().begin(), wire.tags().end()},

@@ -25,6 +25,8 @@ Cause FromWire(v1::Cause wire) {
       return Cause::kNodeLost;
     case v1::CAUSE_DISCONNECTED:
       return Cause::kDisconnected;
+    case v1::CAUSE_CPU_LIMIT:
+      return Cause::kCpuLimit;
     default:
       return Cause::kUnknown;
   }
@@ -85,6 +87,8 @@ std::string_view CauseName(Cause cause) {
       return "node lost";
     case Cause::kDisconnected:
       return "disconnected";
+    case Cause::kCpuLimit:
+      return "cpu limit";
   }
   return "unknown";
 }

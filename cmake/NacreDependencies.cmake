@@ -30,6 +30,7 @@ nacre_static_libs(protobuf_lib protobuf)
 nacre_static_libs(protobuf_lite_lib protobuf-lite)
 nacre_static_libs(xxhash_lib xxhash)
 nacre_static_libs(crypto_lib crypto)
+nacre_static_libs(seccomp_lib seccomp)
 
 function(nacre_external name)
   add_library(nacre_${name} INTERFACE)
@@ -41,6 +42,7 @@ nacre_external(absl -Wl,--start-group ${absl_libs} -Wl,--end-group Threads::Thre
 nacre_external(protobuf_lite ${protobuf_lite_lib} Threads::Threads)
 nacre_external(grpc -Wl,--start-group ${grpc_libs} ${protobuf_lib} ${absl_libs} -Wl,--end-group Threads::Threads rt dl)
 nacre_external(xxhash ${xxhash_lib})
+nacre_external(seccomp ${seccomp_lib})
 nacre_external(crypto ${crypto_lib} Threads::Threads dl)
 
 find_path(NACRE_ASIO_INCLUDE asio.hpp REQUIRED)

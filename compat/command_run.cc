@@ -95,7 +95,7 @@ void CommandRun::OnStarted() { session_->OpenLog(this); }
 
 void CommandRun::OnLog(const absl::StatusOr<LogView>& log) { reader_.emplace(*log); }
 
-void CommandRun::OnStartFailed(const absl::Status& status) {
+void CommandRun::OnGone(const absl::Status& status) {
   session_.reset();
   Finish(status);
 }

@@ -60,7 +60,7 @@ class CommandRun : public std::enable_shared_from_this<CommandRun>, private Sess
   absl::Status Launch(const Identity& identity, std::string command);
   void OnStarted() override;
   void OnLog(const absl::StatusOr<LogView>& log) override;
-  void OnStartFailed(const absl::Status& status) override;
+  void OnGone(const absl::Status& status) override;
   void OnProgress() override;
 
   void Collect();

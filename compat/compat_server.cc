@@ -49,35 +49,25 @@ class CompatServer::Port : private AcceptLoop::Receiver {
 };
 
 CompatServer::CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
-                           const std::string& spool_dir, uint64_t spool_bytes)
+                           UniqueFd spool, uint64_t spool_bytes)
     : connection_fds_(std::max(descriptors / 2, kLeastFds)),
       file_fds_(std::max(descriptors / 2, kLeastFds)),
       disk_(kDiskThreads),
       services_{loop, executor, file_fds_, nullptr, disk_},
       refused_log_(kLogBurst, kLogPeriodNs) {
-  auto spool = Spool::Open(spool_dir, spool_bytes);
-  if (spool.ok()) {
-    services_.spool = *std::move(spool);
+  if (spool.valid()) {
+    services_.spool = Spool::In(std::move(spool), spool_bytes);
   } else {
-    log::Error("old clients are not served: %s", std::string(spool.status().message()));
+    log::Error("old clients are not served: the spool's directory is missing");
   }
 }
 
 CompatServer::~CompatServer() = default;
 
-void CompatServer::Listen(const CompatListener& options, UniqueFd socket) {
-  Connection::Listener listener{.options = options, .secret = {}};
-  bool serves = services_.spool != nullptr;
-  if (!options.secret_file.empty()) {
-    auto secret = Secret::Load(options.secret_file);
-    if (secret.ok()) {
-      listener.secret = *std::move(secret);
-    } else {
-      log::Error("%s is not served: %s", options.ToString(),
-                 std::string(secret.status().message()));
-      serves = false;
-    }
-  }
+void CompatServer::Listen(const CompatListener& options, std::optional<Secret> secret,
+                          UniqueFd socket) {
+  Connection::Listener listener{.options = options, .secret = std::move(secret)};
+  const bool serves = services_.spool != nullptr;
   ports_.push_back(std::make_unique<Port>(*this, services_.loop, std::move(listener), serves));
   ports_.back()->Listen(std::move(socket));
 }

@@ -21,19 +21,18 @@
 
 namespace nacre::compat {
 
-// The compatibility port: its listeners and their connections. A listener that can't be served (its
-// secret or the spool is gone) closes its connections and says why in the log; it harms no other.
-// Loop only.
+// The compatibility port: its listeners and their connections. Where the spool is gone, connections
+// are closed, and the log says why. Loop only.
 class CompatServer : private Connection::Owner {
  public:
-  // `descriptors` bounds those of connections and replies together; `spool_dir` and `spool_bytes`
-  // say where, and how much, of the disk replies may take. Borrows loop and executor.
-  CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors,
-               const std::string& spool_dir, uint64_t spool_bytes);
+  // `descriptors` bounds those of connections and replies together; `spool` (a directory) and
+  // `spool_bytes` say where, and how much, of the disk replies may take. Borrows loop and executor.
+  CompatServer(asio::io_context& loop, Executor& executor, size_t descriptors, UniqueFd spool,
+               uint64_t spool_bytes);
   ~CompatServer() override;
 
-  // Serves `options` on a listening socket.
-  void Listen(const CompatListener& options, UniqueFd socket);
+  // Serves `options` on a listening socket. Callers have to prove the secret, if there is one.
+  void Listen(const CompatListener& options, std::optional<Secret> secret, UniqueFd socket);
   // Accepts no more; `on_empty` is called once the last connection has had its reply.
   void Drain(std::function<void()> on_empty);
   // Closes what is left and waits for the disk threads. Once the loop runs no more; what it then

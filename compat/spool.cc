@@ -39,11 +39,8 @@ void Spool::Lease::Clear() {
   spool_->disk_left_ += std::exchange(disk_, 0);
 }
 
-absl::StatusOr<std::shared_ptr<Spool>> Spool::Open(const std::string& directory,
-                                                   uint64_t disk_bytes) {
-  UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.valid()) return absl::ErrnoToStatus(errno, directory);
-  return std::shared_ptr<Spool>(new Spool(std::move(fd), kMemory, disk_bytes));
+std::shared_ptr<Spool> Spool::In(UniqueFd directory, uint64_t disk_bytes) {
+  return std::shared_ptr<Spool>(new Spool(std::move(directory), kMemory, disk_bytes));
 }
 
 absl::StatusOr<UniqueFd> Spool::NewFile() const {

@@ -32,9 +32,8 @@ class Spool : public std::enable_shared_from_this<Spool> {
     uint64_t memory_ = 0, disk_ = 0;
   };
 
-  // Files go into `directory`, which exists, and take `disk_bytes` together.
-  static absl::StatusOr<std::shared_ptr<Spool>> Open(const std::string& directory,
-                                                     uint64_t disk_bytes);
+  // Files go into `directory`, and take `disk_bytes` together.
+  static std::shared_ptr<Spool> In(UniqueFd directory, uint64_t disk_bytes);
 
   Lease NewLease() { return Lease(shared_from_this()); }
 

@@ -61,9 +61,10 @@ std::string WithCommand(ordered_json line, const CommandSpec& spec) {
 }  // namespace
 
 std::string StartLine(const Identity& identity, const std::string& session_id,
-                      const CommandSpec& spec) {
+                      const CommandSpec& spec, const std::string& user) {
   ordered_json line = {{"event", "start"}, {"session", session_id}};
   AddCaller(identity, &line);
+  line["user"] = user;
   return WithCommand(std::move(line), spec);
 }
 
@@ -72,6 +73,7 @@ std::string DeniedLine(const Identity& identity, const CommandSpec& spec,
   ordered_json line = {{"event", "denied"}};
   AddCaller(identity, &line);
   line["why"] = Cut(std::string(denial.message()));
+  if (!spec.run_as().empty()) line["user"] = Cut(spec.run_as());
   return WithCommand(std::move(line), spec);
 }
 

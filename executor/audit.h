@@ -11,9 +11,9 @@
 // ("--token=…", "--password …"); a secret in a shell line or under another name does.
 namespace nacre::audit {
 
-// The intent to start a command; written before the spawn.
+// The intent to start a command as `user`; written before the spawn.
 std::string StartLine(const Identity& identity, const std::string& session_id,
-                      const CommandSpec& spec);
+                      const CommandSpec& spec, const std::string& user);
 
 // A start that policy refused.
 std::string DeniedLine(const Identity& identity, const CommandSpec& spec,

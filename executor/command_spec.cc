@@ -70,6 +70,12 @@ absl::Status CheckPolicies(const CommandParts& parts) {
       return InvalidField("policies.kill_ladder", "a signal is not between 1 and 64");
     }
   }
+  if (parts.limits.cpu_ns < 0 || (parts.limits.cpu_ns > 0 && parts.limits.cpu_ns < 10'000'000)) {
+    return InvalidField("command.limits.cpu_time", "is less than 10 ms");
+  }
+  if (parts.limits.nice < 0 || parts.limits.nice > 19) {
+    return InvalidField("command.limits.nice", "is not between 0 and 19");
+  }
   if (parts.retention.after_end_ns < 0 || parts.retention.after_end_ns > kMaxRetentionNs) {
     return InvalidField("policies.retention", "is not between 0 and 7 days");
   }
@@ -124,6 +130,10 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
   if (absl::Status status = CheckString("command.cwd", parts.cwd, &total); !status.ok()) {
     return status;
   }
+  if (absl::Status status = CheckString("command.run_as_user", parts.run_as, &total);
+      !status.ok()) {
+    return status;
+  }
   if (!parts.cwd.empty() && parts.cwd[0] != '/') {
     return InvalidField("command.cwd", "is not an absolute path");
   }
@@ -152,13 +162,21 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
   record.mutable_ladder()->set_grace_ns(static_cast<uint64_t>(parts_.ladder.grace_ns));
   record.mutable_ladder()->set_last_signal(parts_.ladder.last_signal);
   record.set_ring_bytes(parts_.retention.bytes);
+  record.set_kill_scope(static_cast<keeper::v1::KillScope>(parts_.kill_scope));
+  keeper::v1::Limits& limits = *record.mutable_limits();
+  limits.set_cpu_ns(static_cast<uint64_t>(parts_.limits.cpu_ns));
+  limits.set_memory_bytes(parts_.limits.memory_bytes);
+  limits.set_processes(parts_.limits.processes);
+  limits.set_open_files(parts_.limits.open_files);
+  limits.set_nice(static_cast<uint32_t>(parts_.limits.nice));
   return record;
 }
 
 std::string CommandSpec::Fingerprint() const {
-  std::string all = absl::StrCat(ToRecord().SerializeAsString(), ",", parts_.on_disconnect.grace_ns,
-                                 ",", parts_.on_disconnect.keep, ",", parts_.retention.after_end_ns,
-                                 ",", parts_.retention.block_on_overflow);
+  std::string all =
+      absl::StrCat(ToRecord().SerializeAsString(), ",", parts_.run_as.size(), ":", parts_.run_as,
+                   ",", parts_.on_disconnect.grace_ns, ",", parts_.on_disconnect.keep, ",",
+                   parts_.retention.after_end_ns, ",", parts_.retention.block_on_overflow);
   for (const auto& [name, value] : parts_.tags) {
     absl::StrAppend(&all, ",", name, "=", value.size(), ":", value);
   }

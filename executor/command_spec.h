@@ -37,18 +37,33 @@ struct KillLadder {
   uint32_t last_signal = 9;
 };
 
+// Whom a kill reaches.
+enum class KillScope { kSession = 1, kProcessGroup = 2, kLeader = 3 };
+
+// Bounds on a command; 0: none.
+struct CommandLimits {
+  int64_t cpu_ns = 0;         // of all its processes together
+  uint64_t memory_bytes = 0;  // likewise
+  uint32_t processes = 0;     // and threads, at once
+  uint32_t open_files = 0;    // of one process
+  int32_t nice = 0;           // 0 to 19
+};
+
 // The raw parts of a command, as a front end read them off its wire.
 struct CommandParts {
   // Program and arguments; with `user_shell` one line for the user's own shell.
   std::vector<std::string> argv;
   bool user_shell = false;
   std::vector<std::pair<std::string, std::string>> env;
-  std::string cwd;  // empty: the default
+  std::string cwd;     // empty: the default
+  std::string run_as;  // empty: the caller's own, see Policy
   bool input = false;
   bool merge_stderr = false;
   int64_t timeout_ns = 0;  // 0: none
+  CommandLimits limits;
   bool wait_for_eof = false;
   DisconnectPolicy on_disconnect;
+  KillScope kill_scope = KillScope::kSession;
   KillLadder ladder;
   RetentionPolicy retention;
   // Labels to find the session by.
@@ -71,6 +86,7 @@ class CommandSpec {
   const std::vector<std::string>& argv() const { return parts_.argv; }
   const std::string& cwd() const { return parts_.cwd; }
   const std::vector<std::pair<std::string, std::string>>& env() const { return parts_.env; }
+  const std::string& run_as() const { return parts_.run_as; }
   bool input() const { return parts_.input; }
   bool merge_stderr() const { return parts_.merge_stderr; }
   const DisconnectPolicy& on_disconnect() const { return parts_.on_disconnect; }

@@ -85,9 +85,11 @@ Executor::Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& pol
 absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
                                                       const CommandSpec& spec,
                                                       SessionFollower* driver) {
-  if (absl::Status denial = policy_.CheckStart(identity, spec); !denial.ok()) {
-    SendAudit(audit::DeniedLine(identity, spec, denial));
-    return denial;
+  if (absl::Status status = CheckServing(); !status.ok()) return status;
+  auto user = policy_.CheckStart(identity, spec);
+  if (!user.ok()) {
+    SendAudit(audit::DeniedLine(identity, spec, user.status()));
+    return user.status();
   }
   if (auto known = FindRequest(identity, spec.request_id()); known != nullptr) {
     if (known->record().fingerprint == spec.Fingerprint()) {
@@ -103,11 +105,12 @@ absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
                      "the node is shutting down and starts no new commands");
   }
   const uint64_t number = next_number_++;
-  const SessionRecord kept = SessionRecord::Of(identity, spec);
+  const SessionRecord kept = SessionRecord::Of(identity, spec, *user);
   auto session = std::make_shared<Session>(loop_, keeper_, number, SessionId(number), kept);
   keeper::v1::SpawnRecord record = spec.ToRecord();
   record.set_session_record(kept.Serialize());
-  record.set_audit_intent(audit::StartLine(identity, session->id(), spec));
+  record.set_audit_intent(audit::StartLine(identity, session->id(), spec, *user));
+  record.mutable_run_as()->set_user(*std::move(user));
   sessions_.emplace(number, session);
   if (!kept.request_id.empty()) requests_[RequestKey(identity.name, kept.request_id)] = number;
   ++running_;
@@ -134,6 +137,7 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Find(const Identity& identity
                                                         const std::string& id,
                                                         const std::string& verb,
                                                         const std::string& how) {
+  if (absl::Status status = CheckServing(); !status.ok()) return status;
   if (id.empty()) return InvalidField("session_id", "is required");
   const std::vector<std::string> parts = absl::StrSplit(id, '-');
   uint64_t number = 0;
@@ -251,6 +255,10 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     Adopt(event.adopted());
     return;
   }
+  if (event.has_adoption_done()) {
+    next_number_ = std::max(next_number_, event.adoption_done().next_session());
+    return;
+  }
   const auto it = sessions_.find(SessionOf(event));
   if (it == sessions_.end()) return;
   // The event may be the last that holds the session.
@@ -318,6 +326,35 @@ void Executor::ArmExpiry() {
     }
     ArmExpiry();
   });
+}
+
+absl::Status Executor::CheckServing() const {
+  if (!retired_) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kUnavailable, "FRONT_RESTARTING",
+                   "the node's network process makes way for a new one; call again");
+}
+
+void Executor::Retire() {
+  retired_ = true;
+  expiry_.cancel();
+  requests_.clear();
+  running_ = 0;
+  const absl::Status why = CheckServing();
+  for (const auto& [number, session] : std::exchange(sessions_, {})) {
+    if (!session->only_here()) {
+      retention_.Remove(number);
+      session->Yield(why);
+      continue;
+    }
+    keeper::v1::FrontRequest keep;
+    keep.mutable_keep()->set_session(number);
+    keeper_.Send(keep);
+    sessions_.emplace(number, session);
+    if (!session->termination().has_value()) ++running_;
+  }
+  keeper::v1::FrontRequest retired;
+  retired.mutable_retired();
+  keeper_.Send(retired);
 }
 
 void Executor::Drain(std::function<void()> on_idle) {

@@ -79,6 +79,13 @@ class Executor {
   // An event of the keeper, with the descriptor that came beside it, if any.
   void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd);
 
+  // Another front takes over: lets go of every session but those whose reply only this front can
+  // give, says so to the keeper, and answers everything from now on with
+  // UNAVAILABLE/FRONT_RESTARTING.
+  void Retire();
+  // OK, or that.
+  absl::Status CheckServing() const;
+
   // Refuses new sessions from now on and calls `on_idle` once no command runs.
   void Drain(std::function<void()> on_idle);
 
@@ -108,7 +115,7 @@ class Executor {
   asio::steady_timer expiry_;
   int64_t expiry_at_ = 0;  // 0: the timer does not run
   size_t running_ = 0;
-  bool draining_ = false;
+  bool draining_ = false, retired_ = false;
   std::function<void()> on_idle_;
 };
 

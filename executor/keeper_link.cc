@@ -13,7 +13,7 @@
 namespace nacre {
 namespace {
 
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 constexpr int kWelcomeTimeoutMs = 10'000;
 // Datagrams taken in one turn of the loop.
 constexpr int kDatagramsPerTurn = 32;
@@ -64,8 +64,7 @@ const char* SharedRings::ring(uint32_t slot, uint32_t stream) const {
 char* SharedRings::input(uint32_t slot) const { return input_ + InputOffset(slot); }
 
 absl::StatusOr<std::unique_ptr<SeqpacketKeeperLink>> SeqpacketKeeperLink::Connect(
-    UniqueFd channel, const std::string& version, asio::io_context& loop,
-    std::vector<UniqueFd>* listeners) {
+    UniqueFd channel, const std::string& version, asio::io_context& loop, Sockets* sockets) {
   const int fd = channel.get();
   std::unique_ptr<SeqpacketKeeperLink> link(new SeqpacketKeeperLink(std::move(channel), loop));
   keeper::v1::FrontRequest hello;
@@ -85,13 +84,18 @@ absl::StatusOr<std::unique_ptr<SeqpacketKeeperLink>> SeqpacketKeeperLink::Connec
   }
   link->welcome_ = message.events(0).welcome();
   std::vector<UniqueFd>& fds = (*received)->fds;
-  if (fds.size() != 2 + static_cast<size_t>(link->welcome_.listeners_size())) {
+  if (fds.size() !=
+      2 + static_cast<size_t>(link->welcome_.listeners_size()) + (link->welcome_.spool() ? 1 : 0)) {
     return absl::InternalError("the keeper's welcome lacks descriptors");
   }
   auto rings = SharedRings::Map(fds[0].get(), fds[1].get());
   if (!rings.ok()) return rings.status();
   link->rings_ = *std::move(rings);
-  for (size_t i = 2; i < fds.size(); ++i) listeners->push_back(std::move(fds[i]));
+  if (link->welcome_.spool()) {
+    sockets->spool = std::move(fds.back());
+    fds.pop_back();
+  }
+  for (size_t i = 2; i < fds.size(); ++i) sockets->listeners.push_back(std::move(fds[i]));
   return link;
 }
 

@@ -59,11 +59,19 @@ class KeeperLink {
 // The link over the channel that a keeper hands its front.
 class SeqpacketKeeperLink : public KeeperLink {
  public:
-  // Greets the keeper and waits for its welcome: blocks for at most 10 s. `listeners` receives the
-  // listening sockets in the order of welcome().listeners().
-  static absl::StatusOr<std::unique_ptr<SeqpacketKeeperLink>> Connect(
-      UniqueFd channel, const std::string& version, asio::io_context& loop,
-      std::vector<UniqueFd>* listeners);
+  // What comes with the welcome.
+  struct Sockets {
+    // In the order of welcome().listeners().
+    std::vector<UniqueFd> listeners;
+    // Directory for this process's files, if welcome().spool().
+    UniqueFd spool;
+  };
+
+  // Greets the keeper and waits for its welcome: blocks for at most 10 s.
+  static absl::StatusOr<std::unique_ptr<SeqpacketKeeperLink>> Connect(UniqueFd channel,
+                                                                      const std::string& version,
+                                                                      asio::io_context& loop,
+                                                                      Sockets* sockets);
 
   // Begins to deliver events on the loop. `on_closed` is called once when the keeper is gone.
   void Run(EventHandler on_event, std::function<void()> on_closed);

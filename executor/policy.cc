@@ -1,23 +1,63 @@
 #include "executor/policy.h"
 
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "executor/errors.h"
 
 namespace nacre {
+namespace {
 
-absl::Status OwnerPolicy::CheckStart(const Identity& identity, const CommandSpec& /*spec*/) const {
-  const bool asked_for = insecure_loopback_ || !identity.dialect.empty();
-  if (!identity.uid.has_value() && asked_for) return absl::OkStatus();
-  if (identity.uid == owner_uid_ || identity.uid == 0) return absl::OkStatus();
-  return MakeError(
-      absl::StatusCode::kPermissionDenied, "POLICY_DENIED",
-      absl::StrFormat("%s may not start commands: rule \"owner\" allows uid:%d and root only; "
-                      "call as that user",
-                      identity.name, owner_uid_));
+absl::Status Denied(const std::string& message) {
+  return MakeError(absl::StatusCode::kPermissionDenied, "POLICY_DENIED", message);
+}
+
+}  // namespace
+
+bool OwnerPolicy::IsOperator(const Identity& identity) const {
+  return identity.uid == daemon_.uid || identity.uid == 0;
+}
+
+bool OwnerPolicy::Admits(uint32_t uid) const {
+  return uid == daemon_.uid || uid == 0 ||
+         std::any_of(run_as_.begin(), run_as_.end(),
+                     [uid](const NodeUser& user) { return user.uid == uid; });
+}
+
+absl::StatusOr<std::string> OwnerPolicy::CheckStart(const Identity& identity,
+                                                    const CommandSpec& spec) const {
+  const bool nameless = !identity.uid.has_value();
+  if (nameless ? !insecure_loopback_ && identity.dialect.empty() : !Admits(*identity.uid)) {
+    return Denied(absl::StrFormat(
+        "%s may not start commands: rule \"owner\" allows uid:%d, root and the users in the node's "
+        "run_as only; call as one of those",
+        identity.name, daemon_.uid));
+  }
+  const uint32_t own = nameless || IsOperator(identity) ? daemon_.uid : *identity.uid;
+  const bool chooses = IsOperator(identity) && !spec.run_as().empty();
+  const auto user = std::find_if(run_as_.begin(), run_as_.end(), [&](const NodeUser& one) {
+    return chooses ? one.name == spec.run_as() : one.uid == own;
+  });
+  if (user == run_as_.end()) {
+    const std::string allowed = absl::StrJoin(
+        run_as_, ", ", [](std::string* out, const NodeUser& one) { out->append(one.name); });
+    return Denied(absl::StrFormat(
+        "nothing may run as %s here: rule \"run_as\" allows %s; choose one of those, or have the "
+        "node's operator add it",
+        chooses ? absl::Utf8SafeCHexEscape(spec.run_as()) : daemon_.name,
+        allowed.empty() ? "nobody" : allowed));
+  }
+  if (!spec.run_as().empty() && spec.run_as() != user->name) {
+    return Denied(absl::StrFormat("%s may run commands as %s only: rule \"owner\"", identity.name,
+                                  user->name));
+  }
+  return user->name;
 }
 
 bool OwnerPolicy::MayAccess(const Identity& identity, const Identity& owner) const {
-  return identity.name == owner.name || identity.uid == owner_uid_ || identity.uid == 0;
+  return identity.name == owner.name || IsOperator(identity);
 }
 
 }  // namespace nacre

@@ -1,37 +1,59 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "executor/command_spec.h"
 #include "executor/identity.h"
 
 namespace nacre {
 
-// Decides which identity may do what. Thread-safe.
+// Decides which identity may do what, and as whom. Thread-safe.
 class Policy {
  public:
   virtual ~Policy() = default;
-  // OK, or PERMISSION_DENIED/POLICY_DENIED with the rule's name and the remedy.
-  virtual absl::Status CheckStart(const Identity& identity, const CommandSpec& spec) const = 0;
+  // Name of the user that the command runs as; or PERMISSION_DENIED/POLICY_DENIED with the rule's
+  // name and the remedy.
+  virtual absl::StatusOr<std::string> CheckStart(const Identity& identity,
+                                                 const CommandSpec& spec) const = 0;
   // Whether `identity` may do with a session of `owner` what it may do with its own. Who may not,
   // does not learn that there is one.
   virtual bool MayAccess(const Identity& identity, const Identity& owner) const = 0;
+  // Whether a local user may call at all.
+  virtual bool Admits(uint32_t uid) const = 0;
 };
 
-// The policy of a node without a policy file: the user who runs the daemon, and root; anonymous
-// callers only where the operator asked for what lets them in: plaintext loopback, or a dialect's
-// listener.
+// A user of the node.
+struct NodeUser {
+  uint32_t uid;
+  std::string name;
+};
+
+// The policy of a node without a policy file. The daemon's user and root may run commands as
+// everybody whom the node may run commands as (its `run_as`); any other local user of those as
+// themselves; callers without a name as the daemon's user, and only where the operator asked for
+// what lets them in: plaintext loopback, or a dialect's listener.
 class OwnerPolicy : public Policy {
  public:
-  OwnerPolicy(uint32_t owner_uid, bool insecure_loopback)
-      : owner_uid_(owner_uid), insecure_loopback_(insecure_loopback) {}
-  absl::Status CheckStart(const Identity& identity, const CommandSpec& spec) const override;
+  // `run_as`: the node's; the keeper checks it again.
+  OwnerPolicy(NodeUser daemon, std::vector<NodeUser> run_as, bool insecure_loopback)
+      : daemon_(std::move(daemon)),
+        run_as_(std::move(run_as)),
+        insecure_loopback_(insecure_loopback) {}
+  absl::StatusOr<std::string> CheckStart(const Identity& identity,
+                                         const CommandSpec& spec) const override;
   // One's own; and all, for the daemon's user and root.
   bool MayAccess(const Identity& identity, const Identity& owner) const override;
+  bool Admits(uint32_t uid) const override;
 
  private:
-  const uint32_t owner_uid_;
+  bool IsOperator(const Identity& identity) const;
+
+  const NodeUser daemon_;
+  const std::vector<NodeUser> run_as_;
   const bool insecure_loopback_;
 };
 

@@ -71,15 +71,9 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
       running_ = true;
       TellFollowers([](SessionFollower& follower) { follower.OnStarted(); });
       break;
-    case keeper::v1::KeeperEvent::kSpawnFailed: {
-      failed_ = true;
-      grace_.cancel();
-      const absl::Status why = SpawnError(event.spawn_failed(), record_.program, record_.cwd);
-      TellFollowers([&why](SessionFollower& follower) { follower.OnStartFailed(why); });
-      followers_.clear();
-      driver_ = writer_ = nullptr;
+    case keeper::v1::KeeperEvent::kSpawnFailed:
+      Yield(SpawnError(event.spawn_failed(), record_.program, record_.cwd));
       break;
-    }
     case keeper::v1::KeeperEvent::kProgress:
       waiting_ = false;
       TellFollowers([](SessionFollower& follower) { follower.OnProgress(); });
@@ -96,6 +90,15 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
     default:
       break;
   }
+}
+
+void Session::Yield(const absl::Status& why) {
+  gone_ = true;
+  grace_.cancel();
+  TellFollowers([&why](SessionFollower& follower) { follower.OnGone(why); });
+  followers_.clear();
+  awaiting_log_.clear();
+  driver_ = writer_ = nullptr;
 }
 
 // Each of them that is still one when its turn comes.
@@ -133,7 +136,7 @@ void Session::Leave(SessionFollower* follower, Leaving how) {
   if (writer_ == follower) writer_ = nullptr;
   const bool drove = driver_ == follower;
   if (drove) driver_ = nullptr;
-  if (failed_) return;
+  if (gone_) return;
   if (termination_.has_value()) {
     if (followers_.empty()) Rest();
     return;
@@ -359,16 +362,17 @@ absl::Status Session::CloseInput(uint64_t offset) {
 
 // --- signals and ending -------------------------------------------------------------------------
 
-void Session::Signal(uint32_t number) {
+void Session::Signal(uint32_t number, KillScope scope) {
   if (!running()) return;
   keeper::v1::FrontRequest request;
   request.mutable_signal()->set_session(number_);
   request.mutable_signal()->set_number(number);
+  request.mutable_signal()->set_scope(static_cast<keeper::v1::KillScope>(scope));
   Send(request);
 }
 
 void Session::SendEnd(keeper::v1::EndCause cause, const std::string& by) {
-  if (failed_ || termination_.has_value()) return;
+  if (gone_ || termination_.has_value()) return;
   keeper::v1::FrontRequest request;
   request.mutable_end()->set_session(number_);
   request.mutable_end()->set_cause(cause);

@@ -28,8 +28,9 @@ class SessionFollower {
   virtual ~SessionFollower() = default;
   // The command runs: output may be read and input written from now on.
   virtual void OnStarted() {}
-  // The command does not run; nothing follows.
-  virtual void OnStartFailed(const absl::Status& status) = 0;
+  // The session is gone for this front: its command does not run, or another front has it now.
+  // Nobody follows it any more.
+  virtual void OnGone(const absl::Status& status) = 0;
   // There may be output, consumed input or a termination to take.
   virtual void OnProgress() = 0;
   // Another one writes the input now.
@@ -128,7 +129,7 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t input_offset() const { return produced_; }
   bool takes_input() const { return record_.takes_input; }
 
-  void Signal(uint32_t number);
+  void Signal(uint32_t number, KillScope scope);
   // Ends the command by its ladder on behalf of `by`.
   void Cancel(const Identity& by);
 
@@ -141,6 +142,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnEvent(const keeper::v1::KeeperEvent& event);
   // `fd`: of LogOpened.
   void OnLogOpened(const keeper::v1::LogOpened& opened, UniqueFd fd);
+  // Another front has it from now on: lets its followers go, with what they are told.
+  void Yield(const absl::Status& why);
+  // Whether only this front can finish it: an old client waits for its reply.
+  bool only_here() const { return driver_ != nullptr && !record_.owner.dialect.empty(); }
   // It is gone for callers; the keeper forgets it once it has ended and nobody follows it.
   void Forget();
   bool forgotten() const { return forgotten_; }
@@ -168,7 +173,7 @@ class Session : public std::enable_shared_from_this<Session> {
   SessionFollower* driver_ = nullptr;
   SessionFollower* writer_ = nullptr;
   std::string writer_name_;
-  bool running_ = false, failed_ = false;
+  bool running_ = false, gone_ = false;
   // The keeper was told to put the log away: the slot is its own again.
   bool archived_ = false;
   bool forgotten_ = false, forget_sent_ = false, detached_ = false;

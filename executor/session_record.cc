@@ -55,8 +55,10 @@ std::string CommandLine(const std::vector<std::string>& argv) {
 
 }  // namespace
 
-SessionRecord SessionRecord::Of(const Identity& owner, const CommandSpec& spec) {
+SessionRecord SessionRecord::Of(const Identity& owner, const CommandSpec& spec,
+                                const std::string& user) {
   return {.owner = owner,
+          .user = user,
           .program = spec.argv()[0].substr(0, kMaxName),
           .cwd = spec.cwd().substr(0, kMaxName),
           .takes_input = spec.input(),
@@ -76,6 +78,7 @@ absl::StatusOr<SessionRecord> SessionRecord::Parse(const std::string& bytes) {
   }
   SessionRecord parsed{
       .owner = {.name = record.owner(), .uid = {}, .dialect = record.dialect()},
+      .user = record.user(),
       .program = record.program(),
       .cwd = record.cwd(),
       .takes_input = record.takes_input(),
@@ -96,6 +99,7 @@ std::string SessionRecord::Serialize() const {
   record.set_owner(owner.name);
   if (owner.uid.has_value()) record.set_owner_uid(*owner.uid);
   record.set_dialect(owner.dialect);
+  record.set_user(user);
   record.set_program(program);
   record.set_cwd(cwd);
   record.set_takes_input(takes_input);

@@ -13,6 +13,8 @@ namespace nacre {
 // to the next front.
 struct SessionRecord {
   Identity owner;
+  // Name of the user that the command runs as.
+  std::string user;
   // For error messages.
   std::string program, cwd;
   bool takes_input = false;
@@ -26,7 +28,7 @@ struct SessionRecord {
   // For people: quoted as for a shell, cut off, UTF-8.
   std::string command_line;
 
-  static SessionRecord Of(const Identity& owner, const CommandSpec& spec);
+  static SessionRecord Of(const Identity& owner, const CommandSpec& spec, const std::string& user);
   // INVALID_ARGUMENT: these bytes are no record.
   static absl::StatusOr<SessionRecord> Parse(const std::string& bytes);
   std::string Serialize() const;

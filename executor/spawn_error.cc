@@ -67,6 +67,18 @@ absl::Status SpawnError(const keeper::v1::SpawnFailed& failure, const std::strin
     case keeper::v1::SPAWN_STEP_INTERPRETER:
       return MakeError(StatusCode::kFailedPrecondition, "COMMAND_NOT_EXECUTABLE",
                        absl::StrFormat("%s: bad interpreter: %s", program, strerror(error)));
+    case keeper::v1::SPAWN_STEP_USER:
+      return MakeError(StatusCode::kPermissionDenied, "POLICY_DENIED", failure.detail());
+    case keeper::v1::SPAWN_STEP_LIMITS:
+      return MakeError(StatusCode::kFailedPrecondition, "LIMIT_UNAVAILABLE",
+                       absl::StrFormat("command.limits.%s; leave the limit out, or have the node's "
+                                       "operator delegate a cgroup to it",
+                                       failure.detail()));
+    case keeper::v1::SPAWN_STEP_CREDENTIALS:
+      return MakeError(StatusCode::kFailedPrecondition, "RUN_AS_FAILED",
+                       absl::StrFormat("%s: becoming the user to run as: %s; the daemon lacks the "
+                                       "rights for it",
+                                       program, strerror(error)));
     case keeper::v1::SPAWN_STEP_SHUTDOWN:
       return MakeError(StatusCode::kUnavailable, "DRAINING", "the node is shutting down");
     default:

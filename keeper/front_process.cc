@@ -1,10 +1,9 @@
 #include "keeper/front_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,56 +15,63 @@
 namespace nacre::keeper {
 namespace {
 
-constexpr int kChannelFd = 3;
 // A front that served so long is no failure to start: the next one starts at once, and still no
 // loop is tight.
 constexpr int64_t kServedWellNs = 30'000'000;
 constexpr int64_t kFirstDelayNs = 100'000'000;
 constexpr int64_t kMaxDelayNs = 5'000'000'000;
 
-int SpawnFront(const std::string& program, const std::vector<std::string>& arguments, int channel,
-               int* pid) {
-  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, channel, kChannelFd);
-  posix_spawn_file_actions_addclosefrom_np(&actions, kChannelFd + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t all, none;
-  sigfillset(&all);
-  sigemptyset(&none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  const int error = posix_spawn(pid, program.c_str(), &actions, &attributes, argv.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
+ChildPlan PlanFront(const FrontProgram& program, int file) {
+  ChildPlan plan;
+  plan.argv.push_back(program.path);
+  for (const std::string& argument : program.arguments) plan.argv.push_back(argument);
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    plan.env.emplace_back(*variable);
+  plan.candidates.push_back(program.path);
+  plan.cwd.assign(1, '/');
+  plan.credentials = program.credentials;
+  plan.no_new_privileges = true;
+  plan.program = file;
+  return plan;
+}
+
+// Waits until the child runs its program; the error is that of the step that failed.
+absl::Status AwaitRunning(Spawner& spawner, const Spawner::Child& child, const std::string& path) {
+  ChildReport report{};
+  int error = 0;
+  for (;;) {
+    const ssize_t got = read(child.report.get(), &report, sizeof(report));
+    if (got < 0 && errno == EINTR) continue;
+    if (got != sizeof(report)) break;
+    if (report.step == ChildStep::kUnshared) {
+      spawner.Unstage(child.lane);
+    } else {
+      error = report.error;
+    }
+  }
+  if (error != 0) waitpid(child.pid, nullptr, 0);
+  spawner.Release(child.lane);
+  return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(error, path);
 }
 
 }  // namespace
 
-absl::StatusOr<FrontProcess> FrontProcess::Start(const std::string& program,
-                                                 const std::vector<std::string>& arguments) {
+absl::StatusOr<FrontProcess> FrontProcess::Start(Spawner& spawner, const FrontProgram& program) {
   auto pair = seqpacket::Pair();
   if (!pair.ok()) return pair.status();
+  const UniqueFd file(open(program.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return absl::ErrnoToStatus(errno, program.path);
   FrontProcess front;
   front.channel_ = std::move(pair->first);
-  if (const int error = SpawnFront(program, arguments, pair->second.get(), &front.pid_);
-      error != 0) {
-    return absl::ErrnoToStatus(error, program);
+  auto child = spawner.Start(PlanFront(program, file.get()), pair->second.get(), STDERR_FILENO,
+                             STDERR_FILENO);
+  if (!child.ok()) return child.status();
+  if (absl::Status status = AwaitRunning(spawner, *child, program.path); !status.ok()) {
+    return status;
   }
-  front.pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, front.pid_, 0)));
-  if (!front.pidfd_.valid()) {
-    const int error = errno;
-    front.Kill(SIGKILL);
-    waitpid(front.pid_, nullptr, 0);
-    return absl::ErrnoToStatus(error, "pidfd_open");
-  }
+  spawner.Settle(child->pid);
+  front.pid_ = child->pid;
+  front.pidfd_ = std::move(child->pidfd);
   return front;
 }
 

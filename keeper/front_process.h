@@ -10,21 +10,32 @@
 #include "absl/status/statusor.h"
 #include "base/seqpacket.h"
 #include "base/unique_fd.h"
+#include "keeper/spawner.h"
 
 namespace nacre::keeper {
+
+// What is started as the front.
+struct FrontProgram {
+  // Opened by this process, so that its directories need not be the front's to walk.
+  std::string path;
+  std::vector<std::string> arguments;
+  // Absent: those of this process.
+  std::optional<Credentials> credentials;
+};
 
 // One run of nacre-front: the process and the keeper's end of its channel. Keeper's thread only.
 class FrontProcess {
  public:
-  // Starts `program` with the channel as its descriptor 3.
-  static absl::StatusOr<FrontProcess> Start(const std::string& program,
-                                            const std::vector<std::string>& arguments);
+  // Starts the program with the channel as its descriptor 0, our standard error, and nothing else.
+  // Blocks until it runs. The spawner needs a free lane.
+  static absl::StatusOr<FrontProcess> Start(Spawner& spawner, const FrontProgram& program);
 
   int pid() const { return pid_; }
   // Readable once the process has exited.
   UniqueFd& pidfd() { return pidfd_; }
   // Not valid any more once it was closed.
   UniqueFd& channel() { return channel_; }
+  bool connected() const { return channel_.valid(); }
 
   void Kill(int signal) const;
   // Reaps the exited process and says how it ended.

@@ -5,10 +5,12 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,17 +20,13 @@
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "keeper/descendants.h"
 
 namespace nacre::keeper {
 namespace {
 
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 2;
 constexpr uint32_t kMaxSessions = 16384;
-// Bytes of news in one datagram; one session's news is a few hundred bytes.
-constexpr size_t kNewsBytes = seqpacket::kMaxDatagram / 2;
-// What a front is told in one turn at most, so that one that has much to hear does not stop the
-// pump.
-constexpr int kDatagramsPerTurn = 16;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
@@ -38,9 +36,12 @@ constexpr size_t kFdsPerSession = 4;
 constexpr size_t kOwnFds = 32;
 // How long a front may take to leave once it has nothing left to do.
 constexpr int64_t kFrontLeaveNs = 10'000'000'000;
-// Turns that take more than the channel can hold.
-constexpr int kLastTurns = 1000;
-constexpr uint64_t kLoggedRefusals = 20;
+// How long a front may take to let go of its sessions, and to finish those it keeps.
+constexpr int64_t kRetireNs = 5'000'000'000;
+constexpr int64_t kRetiredNs = 70'000'000'000;
+// How soon orphans that have ended are reaped, and empty cgroups removed.
+constexpr int64_t kReapNs = 500'000'000;
+constexpr int64_t kTidyNs = 1'000'000'000;
 // Blocks from this size on go back to the system when they are freed: logs of ended sessions would
 // leave the heap full of holes.
 constexpr int kMmapThreshold = 16 * 1024;
@@ -99,6 +100,29 @@ std::string FailureLine(const std::string& id, const v1::SpawnFailed& failure) {
       v1::SpawnStep_Name(failure.step()).substr(sizeof("SPAWN_STEP_") - 1), failure.error());
 }
 
+v1::SpawnStep StepOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+      return v1::SPAWN_STEP_REQUEST;
+    case absl::StatusCode::kResourceExhausted:
+      return v1::SPAWN_STEP_RESOURCES;
+    case absl::StatusCode::kUnavailable:
+      return v1::SPAWN_STEP_SHUTDOWN;
+    case absl::StatusCode::kPermissionDenied:
+      return v1::SPAWN_STEP_USER;
+    case absl::StatusCode::kUnimplemented:
+      return v1::SPAWN_STEP_LIMITS;
+    default:
+      return v1::SPAWN_STEP_AUDIT;
+  }
+}
+
+v1::KeeperEvent Retire() {
+  v1::KeeperEvent event;
+  event.mutable_retire();
+  return event;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Keeper>> Keeper::Create(KeeperOptions options) {
@@ -120,383 +144,434 @@ absl::Status Keeper::Open() {
   auto spawner = Spawner::Create(lanes, files.rlim_cur, files.rlim_max);
   if (!spawner.ok()) return spawner.status();
   spawner_ = *std::move(spawner);
-  const size_t reserved = kOwnFds + 4 * static_cast<size_t>(lanes);
+  auto front_spawner = Spawner::Create(1, files.rlim_max, files.rlim_max);
+  if (!front_spawner.ok()) return front_spawner.status();
+  front_spawner_ = *std::move(front_spawner);
+  const size_t reserved = kOwnFds + Spawner::kFdsPerLane * (static_cast<size_t>(lanes) + 1);
   max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
 
   auto lock = OnceFree([this] { return LockDirectory(options_.state_dir); });
   if (!lock.ok()) return lock.status();
   lock_ = *std::move(lock);
-  if (!options_.spool_dir.empty()) {
-    if (absl::Status status = MakeDirectory(options_.spool_dir); !status.ok()) return status;
-  }
+  if (absl::Status status = OpenSpool(); !status.ok()) return status;
   auto archive = Archive::Open(options_.state_dir + "/ended");
   if (!archive.ok()) return archive.status();
   archive_ = *std::move(archive);
   auto audit = AuditLog::Open(options_.state_dir + "/audit.jsonl");
   if (!audit.ok()) return audit.status();
   audit_ = *std::move(audit);
-  auto user = User::Current();
-  if (!user.ok()) return user.status();
-  user_ = *std::move(user);
+  auto users = Users::Load(options_.serving.run_as);
+  if (!users.ok()) return users.status();
+  users_ = *std::move(users);
   auto arena = Arena::Create(kMaxSessions);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
-  for (const ListenOption& option : options_.listen) {
-    auto listener = OnceFree([&option] { return Listener::Open(option.name, option.address); });
-    if (!listener.ok()) return listener.status();
-    listeners_.push_back(*std::move(listener));
-  }
+  if (absl::Status status = OpenListeners(options_.serving.listen); !status.ok()) return status;
   while (epoch_ == 0) {
     if (getrandom(&epoch_, sizeof(epoch_), 0) != sizeof(epoch_)) epoch_ = 0;
   }
   sigset_t handled;
   sigemptyset(&handled);
-  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  for (int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&handled, number);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   signals_.reset(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
-  return loop_.Add(signals_.get(), EPOLLIN, this, kSignals);
+  OpenCgroups();
+  return loop_.Add(signals_.get(), EPOLLIN, this, 0);
+}
+
+// Takes the addresses that are wanted and not yet ours, and lets go of the others; all or nothing.
+absl::Status Keeper::OpenListeners(const std::vector<ListenOption>& wanted) {
+  std::vector<std::shared_ptr<Listener>> listeners;
+  for (const ListenOption& option : wanted) {
+    const std::string address = option.address.ToString();
+    const auto ours = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
+      return listener->asked_for().ToString() == address;
+    });
+    if (ours != listeners_.end()) {
+      listeners.push_back(*ours);
+      continue;
+    }
+    auto opened = OnceFree([&] { return Listener::Open(option.address); });
+    if (!opened.ok()) return opened.status();
+    listeners.push_back(std::make_shared<Listener>(*std::move(opened)));
+  }
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    if (absl::Status status = listeners[i]->ShareWith(options_.serving.socket_group);
+        !status.ok()) {
+      return status;
+    }
+    const std::string address = listeners[i]->address().ToString();
+    log::Info("listening on %s (%s)", address, wanted[i].name);
+    if (!wanted[i].warning.empty()) log::Warning("%s: %s", address, wanted[i].warning);
+  }
+  listeners_ = std::move(listeners);
+  return absl::OkStatus();
+}
+
+std::string Keeper::SpoolPath() const { return options_.state_dir + "/spool"; }
+
+absl::Status Keeper::OpenSpool() {
+  if (!options_.serving.spool) return absl::OkStatus();
+  return MakeDirectory(SpoolPath(), options_.serving.front.credentials);
+}
+
+void Keeper::OpenCgroups() {
+  absl::Status why = absl::FailedPreconditionError("it is switched off");
+  if (options_.cgroup != "off") {
+    auto cgroups =
+        Cgroups::Open(options_.cgroup == "auto" ? "" : options_.cgroup, options_.state_dir);
+    if (cgroups.ok()) {
+      cgroups_ = *std::move(cgroups);
+      log::Info("sessions are cgroups in %s", cgroups_->path());
+      return;
+    }
+    why = cgroups.status();
+  }
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  log::Info("sessions have no cgroups, so their processes are searched for: %s",
+            std::string(why.message()));
 }
 
 absl::Status Keeper::Run() {
-  for (size_t i = 0; i < listeners_.size(); ++i) {
-    const std::string address = listeners_[i].address().ToString();
-    log::Info("listening on %s (%s)", address, listeners_[i].name());
-    if (!options_.listen[i].warning.empty()) {
-      log::Warning("%s: %s", address, options_.listen[i].warning);
-    }
-  }
-  if (absl::Status status = StartFront(); !status.ok()) return status;
+  auto front = StartFront();
+  if (!front.ok()) return front.status();
+  front_ = *std::move(front);
   while (!Done()) {
     loop_.RunOnce(!runnable_.empty());
     PumpRunnable();
     LaunchQueued();
-    FlushNews();
-    DeleteForgotten();
+    for (Front* one : Fronts()) one->Flush();
+    EndTurn();
   }
   log::Info("stopped");
   return absl::OkStatus();
 }
 
-// --- the front's life ---------------------------------------------------------------------------
+// --- the fronts' lives --------------------------------------------------------------------------
 
-absl::Status Keeper::StartFront() {
-  auto front = FrontProcess::Start(options_.front, options_.front_arguments);
-  if (!front.ok()) return front.status();
-  front_ = *std::move(front);
-  front_greeted_ = front_deaf_ = false;
-  refusals_ = 0;
-  absl::Status status = loop_.Add(front_->channel().get(), EPOLLIN, this, kChannel);
-  status.Update(loop_.Add(front_->pidfd().get(), EPOLLIN, this, kFrontExit));
-  log::Info("front started, pid %d", front_->pid());
-  return status;
+std::vector<Front*> Keeper::Fronts() const {
+  std::vector<Front*> fronts;
+  for (Front* front : {front_.get(), successor_.get()}) {
+    if (front != nullptr) fronts.push_back(front);
+  }
+  for (const auto& front : retired_) fronts.push_back(front.get());
+  return fronts;
 }
 
-void Keeper::DropChannel() {
-  if (!front_->channel().valid()) return;
-  loop_.Close(&front_->channel());
-  handing_over_ = false;
-  failed_spawns_.clear();
-  outgoing_ = {};
-  wanted_logs_.clear();
+absl::StatusOr<std::unique_ptr<Front>> Keeper::StartFront() {
+  auto process = FrontProcess::Start(*front_spawner_, options_.serving.front);
+  if (!process.ok()) return process.status();
+  auto front = std::make_unique<Front>(*this, *std::move(process));
+  if (absl::Status status = front->Watch(); !status.ok()) return status;
+  log::Info("front started, pid %d", front->pid());
+  return front;
 }
 
-void Keeper::OnFrontExit() {
-  // What it said before it died still counts, to its last word.
-  for (int i = 0; i < kLastTurns && front_->channel().valid(); ++i) ReceiveRequests();
-  if (front_->channel().valid()) DropChannel();
-  const int64_t served = front_ready_at_ != 0 ? MonotonicNs() - front_ready_at_ : 0;
-  front_ready_at_ = 0;
-  loop_.Close(&front_->pidfd());
-  const std::string how = front_->Reap();
-  const int pid = front_->pid();
-  front_.reset();
+void Keeper::OnFrontExit(Front& front) {
+  const int64_t served = front.served_ns();
+  std::vector<Session*> left;
+  for (const auto& [number, session] : sessions_) {
+    if (session->front != &front) continue;
+    front.Drop(session.get());
+    session->front = nullptr;
+    left.push_back(session.get());
+  }
+  if (&front == successor_.get()) {
+    log::Error("the new front (pid %d) %s; the one that serves goes on", front.pid(), front.how());
+    gone_.push_back(std::move(successor_));
+    return;
+  }
+  if (&front != front_.get()) {
+    log::Info("the retired front (pid %d) %s", front.pid(), front.how());
+    const auto it = std::find_if(retired_.begin(), retired_.end(),
+                                 [&](const auto& one) { return one.get() == &front; });
+    gone_.push_back(std::move(*it));
+    retired_.erase(it);
+    // What it could not finish.
+    if (front_ != nullptr && front_->prepared) Offer(*front_, left);
+    return;
+  }
+  gone_.push_back(std::move(front_));
+  retiring_ = false;
   front_kill_at_ = 0;
   if (draining_) {
-    log::Info("front (pid %d) %s", pid, how);
-    // No front comes any more that would ask about them.
-    for (const auto& [number, session] : sessions_) {
-      if (session->over()) forgotten_.push_back(number);
-    }
-    EndSessions();
+    log::Info("front (pid %d) %s", front.pid(), front.how());
+    EndAlone();
+    return;
+  }
+  if (successor_ != nullptr) {
+    log::Error("front (pid %d) %s; the new one takes over", front.pid(), front.how());
+    if (successor_->prepared) TakeOver();
     return;
   }
   const int64_t delay = backoff_.NextDelayNs(served);
-  log::Error("front (pid %d) %s; %d sessions go on; the next one starts in %d ms", pid, how,
-             running_, delay / 1'000'000);
+  log::Error("front (pid %d) %s; %d sessions go on; the next one starts in %d ms", front.pid(),
+             front.how(), running_, delay / 1'000'000);
   restart_at_ = MonotonicNs() + delay;
   ArmTimer();
 }
 
-void Keeper::ReceiveRequests() {
-  // A bounded turn, so that a busy front does not stop the pump.
-  for (int i = 0; i < 16 && front_->channel().valid(); ++i) {
-    auto received = seqpacket::Receive(front_->channel().get());
-    if (!received.ok()) {
-      // One that closed its channel is on its way out; one that broke it has no way.
-      if (absl::IsOutOfRange(received.status())) {
-        front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
-        ArmTimer();
-      } else {
-        Refuse(received.status());
-        front_->Kill(SIGKILL);
-      }
-      DropChannel();
-      return;
-    }
-    if (!received->has_value()) return;
-    Handle(**std::move(received));
+absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
+  if (front.version() != 0) return absl::InvalidArgumentError("a second hello");
+  const uint32_t version = std::min(hello.protocol_version(), kProtocolVersion);
+  if (version + 1 < kProtocolVersion || hello.protocol_version() > kProtocolVersion + 1) {
+    front.Kill(SIGKILL);
+    return absl::InvalidArgumentError(absl::StrFormat("the front speaks protocol %d, not %d",
+                                                      hello.protocol_version(), kProtocolVersion));
   }
-}
-
-void Keeper::Welcome(const v1::Hello& hello) {
   log::Info("front speaks protocol %d, version %s", hello.protocol_version(), hello.version());
   v1::KeeperMessage message;
   v1::Welcome* welcome = message.add_events()->mutable_welcome();
-  welcome->set_protocol_version(kProtocolVersion);
+  welcome->set_protocol_version(version);
   welcome->set_epoch(epoch_);
   welcome->set_next_session(next_session_);
-  welcome->set_uid(user_.uid);
-  welcome->set_user(user_.name);
+  welcome->set_uid(users_.own().uid);
+  welcome->set_user(users_.own().name);
   welcome->set_max_sessions(kMaxSessions);
-  welcome->set_insecure_loopback(options_.insecure_loopback);
+  welcome->set_insecure_loopback(options_.serving.insecure_loopback);
+  welcome->set_kill_method(cgroups_ != nullptr ? "cgroup" : "search");
+  for (const User& user : users_.allowed()) {
+    v1::User* allowed = welcome->add_users();
+    allowed->set_uid(user.uid);
+    allowed->set_name(user.name);
+  }
   std::vector<int> fds = {arena_->front_output_fd(), arena_->front_input_fd()};
-  for (const Listener& listener : listeners_) {
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    const ListenOption& option = options_.serving.listen[i];
     v1::Listener* entry = welcome->add_listeners();
-    entry->set_name(listener.name());
-    entry->set_address(listener.address().ToString());
-    fds.push_back(listener.fd());
+    entry->set_name(option.name);
+    entry->set_address(listeners_[i]->address().ToString());
+    entry->set_secret_name(option.secret_name);
+    entry->set_secret(option.secret);
+    fds.push_back(listeners_[i]->fd());
+  }
+  UniqueFd spool;
+  if (options_.serving.spool) {
+    spool.reset(open(SpoolPath().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    welcome->set_spool(spool.valid());
+    if (spool.valid()) fds.push_back(spool.get());
   }
   if (draining_) message.add_events()->mutable_drain();
-  if (absl::Status status =
-          seqpacket::Send(front_->channel().get(), message.SerializeAsString(), fds);
-      !status.ok()) {
-    log::Error("welcome: %s", std::string(status.message()));
-    front_->Kill(SIGKILL);
-    return;
+  front.Greet(message, fds, version);
+  if (version == 1) OnPrepared(front);
+  return absl::OkStatus();
+}
+
+void Keeper::OnPrepared(Front& front) {
+  if (std::exchange(front.prepared, true)) return;
+  if (&front == front_.get()) {
+    HandOver(front);
+  } else if (&front != successor_.get()) {
+    return;  // it was replaced, and is being killed
+  } else if (front_ == nullptr) {
+    TakeOver();
+  } else if (front_->version() < 2) {
+    front_->Kill(SIGKILL);  // it can't retire, so it is replaced like one that died
+  } else {
+    front_->Tell(Retire());
+    front_->MustGoBy(MonotonicNs() + kRetireNs);
+    retiring_ = true;
   }
-  front_greeted_ = true;
-  failed_spawns_.clear();
-  handing_over_ = true;
-  archived_over_ = false;
-  archived_told_ = 0;
-  for (auto& [number, session] : sessions_) {
+}
+
+void Keeper::OnRetired() {
+  front_->MustGoBy(MonotonicNs() + kRetiredNs);
+  for (const auto& [number, session] : sessions_) {
+    if (session->front != front_.get() || session->kept) continue;
+    front_->Drop(session.get());
+    session->front = nullptr;
+  }
+  retired_.push_back(std::move(front_));
+  retiring_ = false;
+  if (successor_ != nullptr) {
+    TakeOver();
+  } else if (draining_) {
+    EndAlone();
+  } else {
+    restart_at_ = MonotonicNs();  // it has died meanwhile
+    ArmTimer();
+  }
+}
+
+// The successor is the front from now on.
+void Keeper::TakeOver() {
+  front_ = std::move(successor_);
+  HandOver(*front_);
+}
+
+void Keeper::HandOver(Front& front) {
+  std::vector<Session*> sessions;
+  for (const auto& [number, session] : sessions_) {
+    if (session->front == nullptr) sessions.push_back(session.get());
+  }
+  front.HandOver(next_session_);
+  Offer(front, sessions);
+}
+
+// It hears of these sessions, and they are its own.
+void Keeper::Offer(Front& front, const std::vector<Session*>& sessions) {
+  for (Session* session : sessions) {
+    session->front = &front;
     if (session->state() != Session::State::kFailed) session->Offer();
   }
 }
 
-bool Keeper::HandedOver() const {
-  return std::none_of(sessions_.begin(), sessions_.end(),
-                      [](const auto& entry) { return entry.second->offered(); });
+absl::Status Keeper::Reload() {
+  auto serving = options_.reload();
+  if (!serving.ok()) return serving.status();
+  auto users = Users::Load(serving->run_as);
+  if (!users.ok()) return users.status();
+  if (absl::Status status = OpenListeners(serving->listen); !status.ok()) return status;
+  users_ = *std::move(users);
+  options_.serving = *std::move(serving);
+  return OpenSpool();
 }
 
-// One datagram at a time: what the channel had no room for is kept and goes first.
-void Keeper::FlushNews() {
-  if (!front_.has_value() || !front_->channel().valid() || !front_greeted_ || front_deaf_) return;
-  for (int i = 0; i < kDatagramsPerTurn; ++i) {
-    if (outgoing_.bytes.empty()) outgoing_ = TakeOutgoing();
-    if (outgoing_.bytes.empty()) return;
-    std::vector<int> fds;
-    if (outgoing_.fd.valid()) fds.push_back(outgoing_.fd.get());
-    const absl::Status status = seqpacket::Send(front_->channel().get(), outgoing_.bytes, fds);
-    if (absl::IsUnavailable(status)) break;
-    outgoing_ = {};
-    if (status.ok()) continue;
-    // It is gone, or as good as that. What it said before is still to be heard.
-    front_deaf_ = true;
-    front_->Kill(SIGKILL);
+void Keeper::Upgrade() {
+  if (draining_) return;
+  if (retiring_) {
+    log::Warning("SIGHUP: a new front is about to take over already; nothing is done");
     return;
   }
-  // There may be more once it has room. A front that does not listen is not listened to either, so
-  // that nothing piles up.
-  loop_.Modify(front_->channel().get(), EPOLLOUT, this, kChannel);
-}
-
-Keeper::Outgoing Keeper::TakeOutgoing() {
-  Outgoing outgoing{.bytes = TakeNews(), .fd = UniqueFd()};
-  if (!outgoing.bytes.empty() || wanted_logs_.empty()) return outgoing;
-  v1::KeeperMessage message;
-  outgoing.fd = archive_->OpenLog(wanted_logs_.front(), message.add_events()->mutable_log_opened());
-  wanted_logs_.pop_front();
-  outgoing.bytes = message.SerializeAsString();
-  return outgoing;
-}
-
-// Adds as many archived sessions as there is room for; whether that was the last.
-bool Keeper::OfferArchived(v1::KeeperMessage* message, size_t* bytes) {
-  while (*bytes < kNewsBytes) {
-    v1::KeeperEvent event;
-    if (!archive_->DescribeNext(&archived_told_, event.mutable_adopted())) return true;
-    *bytes += event.ByteSizeLong() + 8;
-    *message->add_events() = std::move(event);
-  }
-  return false;
-}
-
-std::string Keeper::TakeNews() {
-  v1::KeeperMessage message;
-  if (std::exchange(news_drain_, false)) message.add_events()->mutable_drain();
-  size_t bytes = 0;
-  while (!failed_spawns_.empty() && bytes < kNewsBytes) {
-    bytes += failed_spawns_.back().ByteSizeLong() + 8;
-    *message.add_events()->mutable_spawn_failed() = std::move(failed_spawns_.back());
-    failed_spawns_.pop_back();
-  }
-  if (handing_over_ && !archived_over_) archived_over_ = OfferArchived(&message, &bytes);
-  size_t taken = 0;
-  for (; taken < news_.size() && bytes < kNewsBytes; ++taken) {
-    Session* session = news_[taken];
-    session->queued_news = false;
-    const int before = message.events_size();
-    session->TakeNews(&message);
-    for (int i = before; i < message.events_size(); ++i) {
-      bytes += message.events(i).ByteSizeLong() + 8;
-    }
-  }
-  news_.erase(news_.begin(), news_.begin() + static_cast<ptrdiff_t>(taken));
-  if (handing_over_ && archived_over_ && HandedOver()) {
-    handing_over_ = false;
-    message.add_events()->mutable_adoption_done();
-  }
-  return message.SerializeAsString();
-}
-
-// --- the front's requests -----------------------------------------------------------------------
-
-void Keeper::Refuse(const absl::Status& status) {
-  if (++refusals_ <= kLoggedRefusals) {
-    log::Error("refused a front's message: %s", std::string(status.message()));
-  } else if (refusals_ % 1000 == 0) {
-    log::Error("refused %d messages of this front", refusals_);
-  }
-}
-
-void Keeper::Handle(seqpacket::Datagram datagram) {
-  v1::FrontMessage message;
-  const UniqueFd* record_fd = nullptr;
-  absl::Status status;
-  if (!message.ParseFromString(datagram.bytes)) {
-    status = absl::InvalidArgumentError("bytes that are no FrontMessage");
-  } else if (!front_greeted_ &&
-             (message.requests_size() == 0 || !message.requests(0).has_hello())) {
-    status = absl::InvalidArgumentError("the first request is not hello");
-  }
-  if (!status.ok()) {
-    Refuse(status);
-    front_->Kill(SIGKILL);  // no front of ours says such things
-    DropChannel();
+  if (absl::Status status = Reload(); !status.ok()) {
+    log::Error("SIGHUP: %s; all stays as it is", std::string(status.message()));
     return;
   }
-  if (datagram.fds.size() == 1 && message.requests_size() == 1) record_fd = &datagram.fds[0];
-  if (!datagram.fds.empty() && record_fd == nullptr) {
-    Refuse(absl::InvalidArgumentError("descriptors that nothing asked for"));
+  log::Info("SIGHUP: configuration and users were read again; a new front starts");
+  if (successor_ != nullptr) {
+    successor_->Kill(SIGKILL);
+    retired_.push_back(std::move(successor_));
   }
-  for (const v1::FrontRequest& request : message.requests()) {
-    if (absl::Status result = HandleRequest(request, record_fd); !result.ok()) Refuse(result);
-    if (!front_.has_value() || !front_->channel().valid()) return;
+  if (front_ == nullptr || !front_->prepared) {
+    if (front_ != nullptr) front_->Kill(SIGKILL);
+    return;  // one starts in any case
   }
+  auto front = StartFront();
+  if (!front.ok()) {
+    log::Error("the new front: %s; the one that serves goes on",
+               std::string(front.status().message()));
+    return;
+  }
+  successor_ = *std::move(front);
 }
 
-absl::StatusOr<Session*> Keeper::Find(uint64_t number) {
+// --- the fronts' requests -----------------------------------------------------------------------
+
+absl::StatusOr<Session*> Keeper::Find(const Front& front, uint64_t number) {
   const auto it = sessions_.find(number);
-  if (it != sessions_.end()) return it->second.get();
-  return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
+  if (it == sessions_.end()) {
+    return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
+  }
+  if (it->second->front == &front) return it->second.get();
+  return absl::PermissionDeniedError(
+      absl::StrFormat("session %d is another front's business", number));
 }
 
-absl::Status Keeper::HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd) {
+absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
+                               const UniqueFd* record_fd) {
+  const bool serves = &front == front_.get() && front.prepared;
   switch (request.request_case()) {
     case v1::FrontRequest::kHello:
-      if (front_greeted_) return absl::InvalidArgumentError("a second hello");
-      if (request.hello().protocol_version() != kProtocolVersion) {
-        front_->Kill(SIGKILL);
-        return absl::InvalidArgumentError(absl::StrFormat("the front speaks protocol %d, not %d",
-                                                          request.hello().protocol_version(),
-                                                          kProtocolVersion));
-      }
-      Welcome(request.hello());
+      return Hello(front, request.hello());
+    case v1::FrontRequest::kPrepared:
+      OnPrepared(front);
       return absl::OkStatus();
     case v1::FrontRequest::kReady:
+      if (!serves) return absl::FailedPreconditionError("ready: it is not the front's turn");
       log::Info("front serves");
-      front_ready_at_ = MonotonicNs();
+      front.NoteServing();
       return absl::OkStatus();
     case v1::FrontRequest::kSpawn:
-      return HandleSpawn(request.spawn(), record_fd);
-    case v1::FrontRequest::kRelease: {
-      auto session = Find(request.release().session());
-      if (!session.ok()) return session.status();
-      (*session)->Release(request.release());
-      return absl::OkStatus();
-    }
-    case v1::FrontRequest::kInput: {
-      auto session = Find(request.input().session());
-      if (!session.ok()) return session.status();
-      return (*session)->ProduceInput(request.input().produced(), request.input().eof());
-    }
-    case v1::FrontRequest::kSignal: {
-      auto session = Find(request.signal().session());
-      if (!session.ok()) return session.status();
-      return (*session)->SendSignal(static_cast<int>(request.signal().number()));
-    }
-    case v1::FrontRequest::kEnd: {
-      auto session = Find(request.end().session());
-      if (!session.ok()) return session.status();
-      if (request.end().by().size() > kMaxBy ||
-          (request.end().cause() != v1::END_CAUSE_CANCELLED &&
-           request.end().cause() != v1::END_CAUSE_DISCONNECTED)) {
-        return absl::InvalidArgumentError("end: cause or name out of bounds");
-      }
-      (*session)->End(request.end().cause(), request.end().by());
-      return absl::OkStatus();
-    }
-    case v1::FrontRequest::kForget:
-      return HandleForget(request.forget().session());
+      if (!serves) return absl::FailedPreconditionError("spawn: it is not the front's turn");
+      return HandleSpawn(front, request.spawn(), record_fd);
     case v1::FrontRequest::kAudit:
       return audit_->Append(request.audit().line());
-    case v1::FrontRequest::kUpdate: {
-      auto session = Find(request.update().session());
-      if (!session.ok()) return session.status();
-      return (*session)->Update(request.update().state());
-    }
-    case v1::FrontRequest::kSetOverflow: {
-      auto session = Find(request.set_overflow().session());
-      if (!session.ok()) return session.status();
-      (*session)->SetOverflow(request.set_overflow().keep_newest());
-      return absl::OkStatus();
-    }
-    case v1::FrontRequest::kArchive:
-      return HandleArchive(request.archive().session());
     case v1::FrontRequest::kOpenLog:
       // Answered in any case, so that the front never waits in vain.
-      wanted_logs_.push_back(request.open_log().session());
+      front.TellLog(request.open_log().session());
       if (archive_->Has(request.open_log().session())) return absl::OkStatus();
       return absl::NotFoundError("open log: no such session is archived");
+    case v1::FrontRequest::kRetired:
+      if (!serves || !retiring_) return absl::FailedPreconditionError("retired: nobody asked");
+      OnRetired();
+      return absl::OkStatus();
+    case v1::FrontRequest::kForget:
+      if (archive_->Forget(request.forget().session())) return absl::OkStatus();
+      return HandleSession(front, request.forget().session(), request);
+    case v1::FrontRequest::kRelease:
+      return HandleSession(front, request.release().session(), request);
+    case v1::FrontRequest::kInput:
+      return HandleSession(front, request.input().session(), request);
+    case v1::FrontRequest::kSignal:
+      return HandleSession(front, request.signal().session(), request);
+    case v1::FrontRequest::kEnd:
+      return HandleSession(front, request.end().session(), request);
+    case v1::FrontRequest::kUpdate:
+      return HandleSession(front, request.update().session(), request);
+    case v1::FrontRequest::kSetOverflow:
+      return HandleSession(front, request.set_overflow().session(), request);
+    case v1::FrontRequest::kArchive:
+      return HandleSession(front, request.archive().session(), request);
+    case v1::FrontRequest::kKeep:
+      return HandleSession(front, request.keep().session(), request);
     case v1::FrontRequest::REQUEST_NOT_SET:
       break;
   }
   return absl::UnimplementedError("a request that this keeper does not serve");
 }
 
-absl::Status Keeper::HandleForget(uint64_t number) {
-  if (archive_->Forget(number)) return absl::OkStatus();
-  auto session = Find(number);
-  if (!session.ok()) return session.status();
-  if (!(*session)->over()) return absl::FailedPreconditionError("forget: it still runs");
-  forgotten_.push_back(number);
-  return absl::OkStatus();
+absl::Status Keeper::HandleSession(Front& front, uint64_t number, const v1::FrontRequest& request) {
+  auto found = Find(front, number);
+  if (!found.ok()) return found.status();
+  Session* session = *found;
+  switch (request.request_case()) {
+    case v1::FrontRequest::kRelease:
+      session->Release(request.release());
+      return absl::OkStatus();
+    case v1::FrontRequest::kInput:
+      return session->ProduceInput(request.input().produced(), request.input().eof());
+    case v1::FrontRequest::kSignal:
+      return session->SendSignal(static_cast<int>(request.signal().number()),
+                                 request.signal().scope());
+    case v1::FrontRequest::kEnd:
+      if (request.end().by().size() > kMaxBy ||
+          (request.end().cause() != v1::END_CAUSE_CANCELLED &&
+           request.end().cause() != v1::END_CAUSE_DISCONNECTED)) {
+        return absl::InvalidArgumentError("end: cause or name out of bounds");
+      }
+      session->End(request.end().cause(), request.end().by());
+      return absl::OkStatus();
+    case v1::FrontRequest::kForget:
+      if (!session->over()) return absl::FailedPreconditionError("forget: it still runs");
+      forgotten_.push_back(number);
+      return absl::OkStatus();
+    case v1::FrontRequest::kUpdate:
+      return session->Update(request.update().state());
+    case v1::FrontRequest::kSetOverflow:
+      session->SetOverflow(request.set_overflow().keep_newest());
+      return absl::OkStatus();
+    case v1::FrontRequest::kArchive:
+      return HandleArchive(session);
+    default:  // kKeep
+      if (!retiring_) return absl::FailedPreconditionError("keep: nobody asked it to retire");
+      session->kept = true;
+      return absl::OkStatus();
+  }
 }
 
-absl::Status Keeper::HandleArchive(uint64_t number) {
-  if (archive_->Has(number)) return absl::FailedPreconditionError("archive: it was already");
-  auto session = Find(number);
-  if (!session.ok()) return session.status();
-  if ((*session)->state() != Session::State::kEnded) {
+absl::Status Keeper::HandleArchive(Session* session) {
+  if (archive_->Has(session->number())) {
+    return absl::FailedPreconditionError("archive: it was already");
+  }
+  if (session->state() != Session::State::kEnded) {
     return absl::FailedPreconditionError("archive: it still runs");
   }
-  archive_->Put((*session)->Describe(), (*session)->ended_ns(), (*session)->log().Pieces());
-  forgotten_.push_back(number);  // what is left of it
+  archive_->Put(session->Describe(), session->ended_ns(), session->log().Pieces());
+  forgotten_.push_back(session->number());  // what is left of it
   return absl::OkStatus();
 }
 
-absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd) {
+absl::Status Keeper::HandleSpawn(Front& front, const v1::Spawn& spawn, const UniqueFd* record_fd) {
   if (spawn.session() < next_session_ || spawn.session() > kMaxSessionNumber) {
     return absl::InvalidArgumentError(
         absl::StrFormat("session number %d is not the next", spawn.session()));
@@ -508,20 +583,33 @@ absl::Status Keeper::HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_
                                   : absl::InvalidArgumentError("a spawn without a record");
   }
   absl::Status status = record.status();
-  if (status.ok()) status = StartSession(spawn.session(), *std::move(record));
+  if (status.ok()) status = StartSession(front, spawn.session(), *std::move(record));
   if (status.ok()) return status;
-  v1::SpawnFailed& failure = failed_spawns_.emplace_back();
+  v1::KeeperEvent event;
+  v1::SpawnFailed& failure = *event.mutable_spawn_failed();
   failure.set_session(spawn.session());
-  failure.set_step(absl::IsInvalidArgument(status)     ? v1::SPAWN_STEP_REQUEST
-                   : absl::IsResourceExhausted(status) ? v1::SPAWN_STEP_RESOURCES
-                   : absl::IsUnavailable(status)       ? v1::SPAWN_STEP_SHUTDOWN
-                                                       : v1::SPAWN_STEP_AUDIT);
+  failure.set_step(StepOf(status.code()));
   failure.set_detail(std::string(status.message()));
   log::Warning("session %d is not started: %s", spawn.session(), failure.detail());
+  front.Tell(std::move(event));
   return absl::OkStatus();
 }
 
-absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
+absl::StatusOr<std::unique_ptr<Cgroup>> Keeper::MakeCgroup(uint64_t number,
+                                                           const v1::Limits& limits) {
+  if (cgroups_ != nullptr) {
+    return cgroups_->Create(
+        number, {.memory_bytes = limits.memory_bytes(), .processes = limits.processes()});
+  }
+  const char* limit = limits.memory_bytes() > 0 ? "memory"
+                      : limits.processes() > 0  ? "processes"
+                      : limits.cpu_ns() > 0     ? "cpu_time"
+                                                : nullptr;
+  if (limit == nullptr) return nullptr;
+  return absl::UnimplementedError(absl::StrFormat("%s: this node has no cgroups", limit));
+}
+
+absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord record) {
   if (record.ring_bytes() == 0) record.set_ring_bytes(kDefaultRingBytes);
   if (record.ring_bytes() > kMaxRingBytes || record.ring_bytes() % 4096 != 0) {
     return absl::InvalidArgumentError("ring_bytes out of bounds");
@@ -531,12 +619,19 @@ absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
   }
   if (draining_) return absl::UnavailableError("the node is shutting down");
   const std::string id = absl::StrFormat("%08x-%d", epoch_, number);
-  auto plan = PlanChild(record, user_, id);
+  auto user = users_.Find(record.run_as().user());
+  if (!user.ok()) return user.status();
+  auto plan = PlanChild(record, *user, id);
   if (!plan.ok()) return plan.status();
+  if (user->uid != users_.own().uid) {
+    plan->credentials = Credentials{.uid = user->uid, .gid = user->gid, .groups = user->groups};
+  }
   if (running_ >= max_running_) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("open files: %d sessions run, no more fit the limit", running_));
   }
+  auto cgroup = MakeCgroup(number, record.limits());
+  if (!cgroup.ok()) return cgroup.status();
   const int64_t slot = arena_->Take();
   if (slot < 0) return absl::ResourceExhaustedError("sessions: every slot is taken");
   if (absl::Status status = audit_->Append(record.audit_intent()); !status.ok()) {
@@ -545,7 +640,8 @@ absl::Status Keeper::StartSession(uint64_t number, v1::SpawnRecord record) {
   }
   ++running_;
   auto session = std::make_unique<Session>(*this, number, id, static_cast<uint32_t>(slot),
-                                           *std::move(plan), record);
+                                           *std::move(plan), *std::move(cgroup), record);
+  session->front = &front;
   queued_.push_back(session.get());
   sessions_.emplace(number, std::move(session));
   LaunchQueued();
@@ -563,7 +659,7 @@ void Keeper::LaunchQueued() {
 }
 
 void Keeper::OnNews(Session* session) {
-  if (!std::exchange(session->queued_news, true)) news_.push_back(session);
+  if (session->front != nullptr) session->front->TellNews(session);
 }
 
 void Keeper::OnRunnable(Session* session) {
@@ -589,50 +685,60 @@ void Keeper::OnEnd(Session* session) {
   }
   // Nobody asks about a command that never ran.
   const bool failed = session->state() == Session::State::kFailed;
-  if (failed) failed_spawns_.push_back(session->failure());
-  if (failed || (draining_ && !front_.has_value())) forgotten_.push_back(session->number());
+  if (failed && session->front != nullptr) {
+    v1::KeeperEvent event;
+    *event.mutable_spawn_failed() = session->failure();
+    session->front->Tell(std::move(event));
+  }
+  if (failed || (draining_ && front_ == nullptr)) forgotten_.push_back(session->number());
 }
 
-void Keeper::DeleteForgotten() {
+// Destroys what could not be destroyed while events were dispatched.
+void Keeper::EndTurn() {
   for (const uint64_t number : std::exchange(forgotten_, {})) {
     const auto it = sessions_.find(number);
     if (it == sessions_.end()) continue;
     Session* session = it->second.get();
-    if (session->queued_news) std::erase(news_, session);
+    if (session->front != nullptr) session->front->Drop(session);
     if (session->queued_runnable) std::erase(runnable_, session);
     std::erase(queued_, session);
     arena_->Return(session->slot(), session->dirty_bytes());
     sessions_.erase(it);
   }
+  gone_.clear();
+  if (cgroups_ != nullptr && cgroups_->untidy() && tidy_at_ == 0) {
+    tidy_at_ = MonotonicNs() + kTidyNs;
+    ArmTimer();
+  }
+}
+
+bool Keeper::IsOwnChild(pid_t pid) const {
+  for (const Front* front : Fronts()) {
+    if (front->pid() == pid) return true;
+  }
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [pid](const auto& entry) { return entry.second->leader() == pid; });
+}
+
+// Orphans of the sessions, where they are ours.
+void Keeper::Reap() {
+  for (const pid_t pid : Children()) {
+    if (!IsOwnChild(pid)) waitpid(pid, nullptr, WNOHANG);
+  }
 }
 
 // --- signals and shutting down ------------------------------------------------------------------
 
-void Keeper::OnEvent(uint32_t tag, uint32_t events) {
-  switch (tag) {
-    case kSignals:
-      OnSignal();
-      break;
-    case kChannel:
-      if (!front_.has_value() || !front_->channel().valid()) break;
-      if ((events & EPOLLOUT) != 0) loop_.Modify(front_->channel().get(), EPOLLIN, this, kChannel);
-      ReceiveRequests();
-      break;
-    case kFrontExit:
-      if (front_.has_value()) OnFrontExit();
-      break;
-  }
-}
-
-void Keeper::OnSignal() {
+void Keeper::OnEvent(uint32_t /*tag*/, uint32_t /*events*/) {
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
     if (info.ssi_signo == SIGHUP) {
-      auto user = User::Current();
-      if (user.ok()) user_ = *std::move(user);
-      log::Info("SIGHUP: user names looked up again");
-    } else {
+      Upgrade();
+    } else if (info.ssi_signo != SIGCHLD) {
       BeginDrain();
+    } else if (cgroups_ == nullptr && reap_at_ == 0) {
+      reap_at_ = MonotonicNs() + kReapNs;
+      ArmTimer();
     }
   }
 }
@@ -643,18 +749,30 @@ void Keeper::BeginDrain() {
     return;
   }
   draining_ = true;
-  news_drain_ = true;
   restart_at_ = 0;
+  if (successor_ != nullptr && !retiring_) successor_->Kill(SIGKILL);
+  v1::KeeperEvent drain;
+  drain.mutable_drain();
+  for (Front* front : Fronts()) front->Tell(drain);
   drain_deadline_ = MonotonicNs() + options_.drain_timeout_ns;
   log::Info("draining: %d sessions have %d s to end; another signal ends them now", running_,
             options_.drain_timeout_ns / 1'000'000'000);
   ArmTimer();
 }
 
+// No front comes any more that would ask about sessions.
+void Keeper::EndAlone() {
+  for (const auto& [number, session] : sessions_) {
+    if (session->over() && session->front == nullptr) forgotten_.push_back(number);
+  }
+  EndSessions();
+}
+
 void Keeper::EndSessions() {
   drain_deadline_ = 0;
   for (auto& [number, session] : sessions_) session->EndForGood();
-  if (front_.has_value()) front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
+  for (const auto& front : retired_) front->MustGoBy(MonotonicNs() + kFrontLeaveNs);
+  if (front_ != nullptr) front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
   ArmTimer();
 }
 
@@ -663,23 +781,34 @@ void Keeper::OnTimer() {
   const int64_t now = MonotonicNs();
   if (restart_at_ != 0 && now >= restart_at_) {
     restart_at_ = 0;
-    if (absl::Status status = StartFront(); !status.ok()) {
-      log::Error("front: %s", std::string(status.message()));
+    auto front = StartFront();
+    if (front.ok()) {
+      front_ = *std::move(front);
+    } else {
+      log::Error("front: %s", std::string(front.status().message()));
       restart_at_ = now + backoff_.NextDelayNs(0);
     }
   }
   if (drain_deadline_ != 0 && now >= drain_deadline_) EndSessions();
   if (front_kill_at_ != 0 && now >= front_kill_at_) {
-    const bool has_work = front_.has_value() && front_->channel().valid() && running_ > 0;
+    const bool has_work = front_ != nullptr && front_->connected() && running_ > 0;
     front_kill_at_ = has_work ? now + kFrontLeaveNs : 0;
-    if (!has_work && front_.has_value()) front_->Kill(SIGKILL);
+    if (!has_work && front_ != nullptr) front_->Kill(SIGKILL);
+  }
+  if (reap_at_ != 0 && now >= reap_at_) {
+    reap_at_ = 0;
+    Reap();
+  }
+  if (tidy_at_ != 0 && now >= tidy_at_) {
+    tidy_at_ = 0;
+    cgroups_->Tidy();
   }
   ArmTimer();
 }
 
 void Keeper::ArmTimer() {
   int64_t next = 0;
-  for (int64_t deadline : {drain_deadline_, restart_at_, front_kill_at_}) {
+  for (int64_t deadline : {drain_deadline_, restart_at_, front_kill_at_, reap_at_, tidy_at_}) {
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   }
   loop_.SetTimer(this, &armed_timer_, next);

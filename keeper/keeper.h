@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,12 +16,14 @@
 #include "keeper/archive.h"
 #include "keeper/arena.h"
 #include "keeper/audit_log.h"
-#include "keeper/front_process.h"
+#include "keeper/cgroups.h"
+#include "keeper/front.h"
 #include "keeper/listeners.h"
 #include "keeper/loop.h"
 #include "keeper/plan.h"
 #include "keeper/session.h"
 #include "keeper/spawner.h"
+#include "keeper/users.h"
 
 namespace nacre::keeper {
 
@@ -30,25 +33,42 @@ struct ListenOption {
   Address address;
   // Said at the start, when not empty.
   std::string warning;
+  // What callers have to prove there, for the front; empty: nothing.
+  std::string secret_name, secret;
+};
+
+// What may change while the keeper runs.
+struct ServingOptions {
+  std::vector<ListenOption> listen;
+  // Whom commands may run as, by name; none: this process's user alone.
+  std::vector<std::string> run_as;
+  FrontProgram front;
+  bool insecure_loopback = false;
+  // Group whose members may reach the Unix sockets; absent: none.
+  std::optional<gid_t> socket_group;
+  // Whether a front keeps files, in a directory of its own inside the state directory.
+  bool spool = false;
 };
 
 struct KeeperOptions {
-  std::vector<ListenOption> listen;
   std::string state_dir;
-  // Directory that a front keeps files in, inside state_dir; empty: none.
-  std::string spool_dir;
-  // Path of nacre-front.
-  std::string front;
-  // Passed on to the front.
-  std::vector<std::string> front_arguments;
-  bool insecure_loopback = false;
   // How long SIGTERM lets sessions run on.
   int64_t drain_timeout_ns = 0;
+  // cgroup to divide among the sessions: "auto" is this process's own, if it is delegated; "off":
+  // none; or a path.
+  std::string cgroup = "auto";
+  ServingOptions serving;
+  // Reads the options again, for SIGHUP.
+  std::function<absl::StatusOr<ServingOptions>()> reload;
 };
 
 // Owns the children and their bytes, the listening sockets, the audit and the front. One thread:
 // everything happens inside Run.
-class Keeper : public SessionHost, public EventHandler {
+//
+// Fronts: `front_` serves, or is about to. SIGHUP starts `successor_` beside it; once that one is
+// prepared, `front_` is told to retire, keeps the sessions that it alone can finish, and becomes
+// one of `retired_`; the others go to the successor, which is `front_` from then on.
+class Keeper : public SessionHost, public FrontHost, public EventHandler {
  public:
   // Takes the state directory and the addresses; an error says which and why.
   static absl::StatusOr<std::unique_ptr<Keeper>> Create(KeeperOptions options);
@@ -59,98 +79,89 @@ class Keeper : public SessionHost, public EventHandler {
   Loop& loop() override { return loop_; }
   Spawner& spawner() override { return *spawner_; }
   Arena& arena() override { return *arena_; }
+  Archive& archive() override { return *archive_; }
+  bool IsOwnChild(pid_t pid) const override;
   void OnNews(Session* session) override;
   void OnRunnable(Session* session) override;
   void OnEnd(Session* session) override;
+  absl::Status OnRequest(Front& front, const v1::FrontRequest& request,
+                         const UniqueFd* record_fd) override;
+  void OnFrontExit(Front& front) override;
 
   void OnEvent(uint32_t tag, uint32_t events) override;
   void OnTimer() override;
 
  private:
-  enum Tag : uint32_t { kSignals, kChannel, kFrontExit };
-
-  // A datagram on its way to the front.
-  struct Outgoing {
-    std::string bytes;
-    UniqueFd fd;
-  };
-
   explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
+  absl::Status OpenListeners(const std::vector<ListenOption>& wanted);
+  std::string SpoolPath() const;
+  absl::Status OpenSpool();
+  void OpenCgroups();
 
-  // The front's life.
-  absl::Status StartFront();
-  void OnFrontExit();
-  void DropChannel();
-  void ReceiveRequests();
-  void FlushNews();
-  Outgoing TakeOutgoing();
-  std::string TakeNews();
-  bool OfferArchived(v1::KeeperMessage* message, size_t* bytes);
-  bool HandedOver() const;
-  void Welcome(const v1::Hello& hello);
+  // The fronts' lives.
+  absl::StatusOr<std::unique_ptr<Front>> StartFront();
+  absl::Status Hello(Front& front, const v1::Hello& hello);
+  void OnPrepared(Front& front);
+  void OnRetired();
+  void TakeOver();
+  void HandOver(Front& front);
+  static void Offer(Front& front, const std::vector<Session*>& sessions);
+  void Upgrade();
+  absl::Status Reload();
+  std::vector<Front*> Fronts() const;
 
-  // The front's requests.
-  void Handle(seqpacket::Datagram datagram);
-  absl::Status HandleRequest(const v1::FrontRequest& request, const UniqueFd* record_fd);
-  absl::Status HandleSpawn(const v1::Spawn& spawn, const UniqueFd* record_fd);
-  absl::Status StartSession(uint64_t number, v1::SpawnRecord record);
-  absl::Status HandleArchive(uint64_t number);
-  absl::Status HandleForget(uint64_t number);
-  absl::StatusOr<Session*> Find(uint64_t number);
-  void Refuse(const absl::Status& status);
+  // The fronts' requests.
+  absl::Status HandleSpawn(Front& front, const v1::Spawn& spawn, const UniqueFd* record_fd);
+  absl::Status StartSession(Front& front, uint64_t number, v1::SpawnRecord record);
+  absl::StatusOr<std::unique_ptr<Cgroup>> MakeCgroup(uint64_t number, const v1::Limits& limits);
+  absl::Status HandleSession(Front& front, uint64_t number, const v1::FrontRequest& request);
+  absl::Status HandleArchive(Session* session);
+  absl::StatusOr<Session*> Find(const Front& front, uint64_t number);
 
   void PumpRunnable();
   void LaunchQueued();
-  void DeleteForgotten();
+  void EndTurn();
+  void Reap();
 
   // Shutting down.
   void OnSignal();
   void BeginDrain();
+  void EndAlone();
   void EndSessions();
-  bool Done() const { return draining_ && !front_.has_value() && sessions_.empty(); }
+  bool Done() const { return draining_ && Fronts().empty() && sessions_.empty(); }
   void ArmTimer();
 
-  const KeeperOptions options_;
+  KeeperOptions options_;
   Loop loop_;
-  std::unique_ptr<Spawner> spawner_;
+  // The front's starts have a lane of their own: commands that hang in theirs don't stop it.
+  std::unique_ptr<Spawner> spawner_, front_spawner_;
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<Cgroups> cgroups_;
   UniqueFd lock_, signals_;
-  std::vector<Listener> listeners_;
-  User user_;
+  std::vector<std::shared_ptr<Listener>> listeners_;
+  Users users_;
   uint32_t epoch_ = 0;
   size_t max_running_ = 0;
 
-  std::optional<FrontProcess> front_;
+  std::unique_ptr<Front> front_, successor_;
+  std::vector<std::unique_ptr<Front>> retired_, gone_;
   Backoff backoff_;
-  bool front_greeted_ = false;
-  bool front_deaf_ = false;  // it takes nothing any more
-  int64_t front_ready_at_ = 0;
-  // The sessions of the front before are being handed over; of the archived ones, those up to
-  // number archived_told_ have been.
-  bool handing_over_ = false, archived_over_ = false;
-  uint64_t archived_told_ = 0;
-  // A datagram that the channel had no room for.
-  Outgoing outgoing_;
-  // Archived sessions whose logs the front has asked for.
-  std::deque<uint64_t> wanted_logs_;
-  uint64_t refusals_ = 0;
+  bool retiring_ = false;  // front_ has been told to
 
   std::map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::unique_ptr<Archive> archive_;
   uint64_t next_session_ = 1;
   size_t running_ = 0;
   std::deque<Session*> queued_;
-  std::vector<Session*> runnable_, news_;
-  // News of commands that never ran.
-  std::vector<v1::SpawnFailed> failed_spawns_;
+  std::vector<Session*> runnable_;
   std::vector<uint64_t> forgotten_;
 
-  bool draining_ = false, news_drain_ = false;
+  bool draining_ = false;
   // Deadlines on CLOCK_MONOTONIC; 0: none.
-  int64_t drain_deadline_ = 0, restart_at_ = 0, front_kill_at_ = 0;
+  int64_t drain_deadline_ = 0, restart_at_ = 0, front_kill_at_ = 0, reap_at_ = 0, tidy_at_ = 0;
   int64_t armed_timer_ = 0;
 };
 

@@ -48,12 +48,31 @@ SocketAddress ToSocketAddress(const Address& address) {
   return result;
 }
 
-// Makes way for a Unix socket: a socket file that nobody serves is removed.
-absl::Status PrepareUnixPath(const Address& address) {
-  const std::filesystem::path parent = std::filesystem::path(address.path).parent_path();
-  if (mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::ErrnoToStatus(errno, parent.string());
+std::string DirectoryOf(const Address& address) {
+  const std::string parent = std::filesystem::path(address.path).parent_path();
+  return parent.empty() ? "." : parent;
+}
+
+// Nobody but its owner and root may put something else in the place of what is in it.
+absl::Status CheckDirectory(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return absl::ErrnoToStatus(errno, path);
+  const bool ours = info.st_uid == 0 || info.st_uid == geteuid();
+  if (ours && ((info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (info.st_mode & S_ISVTX) != 0)) {
+    return absl::OkStatus();
   }
+  return absl::PermissionDeniedError(absl::StrFormat(
+      "%s: others could put a socket of their own in there; choose a directory that only you can "
+      "write",
+      path));
+}
+
+// Makes way for a Unix socket: a socket file that nobody serves is removed.
+absl::Status PrepareUnixPath(const Address& address, bool* made_directory) {
+  const std::string parent = DirectoryOf(address);
+  *made_directory = mkdir(parent.c_str(), 0700) == 0;
+  if (!*made_directory && errno != EEXIST) return absl::ErrnoToStatus(errno, parent);
+  if (absl::Status status = CheckDirectory(parent); !status.ok()) return status;
   struct stat info;
   if (lstat(address.path.c_str(), &info) != 0) {
     return errno == ENOENT ? absl::OkStatus() : absl::ErrnoToStatus(errno, address.path);
@@ -82,10 +101,13 @@ uint16_t BoundPort(int fd) {
 
 }  // namespace
 
-absl::StatusOr<Listener> Listener::Open(std::string name, const Address& address) {
+absl::StatusOr<Listener> Listener::Open(const Address& address) {
   const bool is_unix = address.kind == Address::Kind::kUnix;
+  bool made_directory = false;
   if (is_unix) {
-    if (absl::Status status = PrepareUnixPath(address); !status.ok()) return status;
+    if (absl::Status status = PrepareUnixPath(address, &made_directory); !status.ok()) {
+      return status;
+    }
   }
   SocketAddress target = ToSocketAddress(address);
   UniqueFd fd(socket(target.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -106,7 +128,22 @@ absl::StatusOr<Listener> Listener::Open(std::string name, const Address& address
   if (listen(fd.get(), kBacklog) != 0) return absl::ErrnoToStatus(errno, address.ToString());
   Address actual = address;
   if (!is_unix) actual.port = BoundPort(fd.get());
-  return Listener(std::move(name), std::move(actual), std::move(fd));
+  return Listener(address, std::move(actual), made_directory, std::move(fd));
+}
+
+absl::Status Listener::ShareWith(std::optional<gid_t> group) const {
+  if (address_.kind != Address::Kind::kUnix) return absl::OkStatus();
+  const gid_t owner = group.value_or(getegid());
+  const std::string directory = DirectoryOf(address_);
+  if (made_directory_ && (chown(directory.c_str(), static_cast<uid_t>(-1), owner) != 0 ||
+                          chmod(directory.c_str(), group.has_value() ? 0710 : 0700) != 0)) {
+    return absl::ErrnoToStatus(errno, directory);
+  }
+  if (chown(address_.path.c_str(), static_cast<uid_t>(-1), owner) != 0 ||
+      chmod(address_.path.c_str(), group.has_value() ? 0660 : 0600) != 0) {
+    return absl::ErrnoToStatus(errno, address_.path);
+  }
+  return absl::OkStatus();
 }
 
 Listener::~Listener() {
@@ -131,13 +168,17 @@ absl::StatusOr<UniqueFd> LockDirectory(const std::string& directory) {
   return lock;
 }
 
-absl::Status MakeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0) return absl::OkStatus();
-  if (errno != EEXIST) return absl::ErrnoToStatus(errno, path);
+absl::Status MakeDirectory(const std::string& path, const std::optional<Credentials>& owner) {
   struct stat info;
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return absl::ErrnoToStatus(errno, path);
   if (lstat(path.c_str(), &info) != 0) return absl::ErrnoToStatus(errno, path);
-  if (S_ISDIR(info.st_mode)) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrFormat("%s exists and is no directory", path));
+  if (!S_ISDIR(info.st_mode)) {
+    return absl::AlreadyExistsError(absl::StrFormat("%s exists and is no directory", path));
+  }
+  if (owner.has_value() && lchown(path.c_str(), owner->uid, owner->gid) != 0) {
+    return absl::ErrnoToStatus(errno, path);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace nacre::keeper

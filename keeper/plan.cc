@@ -1,8 +1,8 @@
 #include "keeper/plan.h"
 
-#include <errno.h>
-#include <pwd.h>
-#include <unistd.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -73,23 +73,9 @@ std::vector<std::string> Candidates(const std::string& program,
 
 }  // namespace
 
-absl::StatusOr<User> User::Current() {
-  errno = 0;
-  const passwd* entry = getpwuid(getuid());
-  if (entry == nullptr) {
-    return absl::NotFoundError(absl::StrFormat("user id %d has no name on this machine", getuid()));
-  }
-  return User{.uid = entry->pw_uid,
-              .name = entry->pw_name,
-              .home = entry->pw_dir,
-              .shell = entry->pw_shell[0] != '\0' ? entry->pw_shell : "/bin/sh"};
-}
-
 absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& user,
                                     const std::string& session_id) {
-  if (record.has_run_as() || record.has_terminal() || !record.cgroup().empty()) {
-    return absl::InvalidArgumentError("run_as, terminal and cgroup are not served");
-  }
+  if (record.has_terminal()) return absl::InvalidArgumentError("a terminal is not served");
   if (record.argv().empty()) return absl::InvalidArgumentError("argv is empty");
   ChildPlan plan;
   for (const std::string& argument : record.argv()) {
@@ -107,6 +93,15 @@ absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& u
   if (absl::Status status = CheckString(record.cwd(), "cwd"); !status.ok()) return status;
   if (!record.cwd().empty() && record.cwd()[0] != '/') {
     return absl::InvalidArgumentError("cwd is not absolute");
+  }
+  if (record.limits().nice() > 19) return absl::InvalidArgumentError("nice is beyond 19");
+  plan.nice = static_cast<int>(record.limits().nice());
+  if (record.limits().open_files() > 0) {
+    // What this process may not have itself, nobody gets from it.
+    rlimit own;
+    getrlimit(RLIMIT_NOFILE, &own);
+    const rlim_t bound = std::min<rlim_t>(record.limits().open_files(), own.rlim_max);
+    plan.limits.push_back({.resource = RLIMIT_NOFILE, .limit = {bound, bound}});
   }
   plan.cwd_optional = record.cwd().empty();
   plan.cwd = plan.cwd_optional ? user.home : record.cwd();

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
+#include "keeper/descendants.h"
 
 namespace nacre::keeper {
 namespace {
@@ -27,6 +28,11 @@ constexpr int64_t kSpawnedHoldNs = 1'000'000;
 // Input that the front has not heard of is reported in steps of this size, or when all is consumed.
 constexpr uint64_t kInputStep = 64 * 1024;
 constexpr size_t kMaxState = 4096;
+// How long a start may take. It holds a lane, and once it is its user's that user can stop it.
+constexpr int64_t kStartNs = 60'000'000'000;
+// How often at least, and at most, a limit on CPU time is looked at.
+constexpr int64_t kMinCpuCheckNs = 10'000'000;
+constexpr int64_t kMaxCpuCheckNs = 1'000'000'000;
 
 constexpr int kDefaultFirstSignal = SIGTERM;
 constexpr int kDefaultLastSignal = SIGKILL;
@@ -57,7 +63,7 @@ absl::Status OpenPipe(int keeper_end, UniqueFd* keeper, UniqueFd* child) {
 }  // namespace
 
 Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
-                 const v1::SpawnRecord& record)
+                 std::unique_ptr<Cgroup> cgroup, const v1::SpawnRecord& record)
     : host_(host),
       number_(number),
       id_(std::move(id)),
@@ -70,7 +76,11 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       first_signal_(SignalOr(record.ladder().first_signal(), kDefaultFirstSignal)),
       last_signal_(SignalOr(record.ladder().last_signal(), kDefaultLastSignal)),
       grace_ns_(record.has_ladder() ? Bounded(record.ladder().grace_ns()) : kDefaultGraceNs),
+      kill_scope_(record.kill_scope()),
+      cpu_limit_ns_(Bounded(record.limits().cpu_ns())),
+      memory_limited_(record.limits().memory_bytes() > 0),
       front_record_(record.session_record()),
+      cgroup_(std::move(cgroup)),
       log_(host.arena(), slot, record.ring_bytes()),
       ring_bytes_(record.ring_bytes()) {}
 
@@ -93,6 +103,16 @@ void Session::Launch() {
     return;
   }
   const int error_end = merge_stderr_ ? ends[1].get() : ends[2].get();
+  UniqueFd cgroup;
+  if (cgroup_ != nullptr) {
+    auto opened = cgroup_->Open();
+    if (!opened.ok()) {
+      Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(opened.status().message()));
+      return;
+    }
+    cgroup = *std::move(opened);
+    plan_.cgroup = cgroup.get();
+  }
   auto child = host_.spawner().Start(std::move(plan_), ends[0].get(), ends[1].get(), error_end);
   if (!child.ok()) {
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(child.status().message()));
@@ -103,6 +123,7 @@ void Session::Launch() {
   child_ = *std::move(child);
   state_ = State::kStarting;
   if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
+  start_deadline_ = start_ns_ + kStartNs;
   ArmTimer();
   absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
   status.Update(host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader));
@@ -136,6 +157,9 @@ void Session::OnReport() {
 
 void Session::OnRunning() {
   state_ = State::kRunning;
+  host_.spawner().Settle(child_.pid);
+  start_deadline_ = 0;
+  if (cpu_limit_ns_ > 0) cpu_check_ = MonotonicNs() + kMinCpuCheckNs;
   news_spawned_ = true;
   if (has_input_) {
     host_.OnNews(this);
@@ -165,6 +189,8 @@ void Session::CloseDescriptors() {
 
 void Session::Fail(v1::SpawnStep step, int error, std::string detail) {
   state_ = State::kFailed;
+  start_deadline_ = 0;
+  cgroup_.reset();
   CloseDescriptors();
   failure_.set_session(number_);
   failure_.set_step(step);
@@ -287,16 +313,52 @@ void Session::PumpInput() {
   NoteProgress();
 }
 
-absl::Status Session::SendSignal(int number) {
+absl::Status Session::SendSignal(int number, v1::KillScope scope) {
   if (number < 1 || number > 64) return absl::InvalidArgumentError("no such signal");
   if (state_ != State::kRunning && state_ != State::kExited) {
     return absl::FailedPreconditionError("the command does not run");
   }
-  Kill(number);
+  Kill(number, scope);
   return absl::OkStatus();
 }
 
-void Session::Kill(int signal) { kill(-child_.pid, signal); }
+void Session::Kill(int signal, v1::KillScope scope) {
+  switch (scope) {
+    case v1::KILL_SCOPE_LEADER:
+      kill(child_.pid, signal);
+      break;
+    case v1::KILL_SCOPE_PROCESS_GROUP:
+      kill(-child_.pid, signal);
+      break;
+    default:
+      if (cgroup_ != nullptr) {
+        cgroup_->Signal(signal);
+      } else {
+        kill(-child_.pid, signal);
+        KillFound(signal);
+      }
+  }
+}
+
+// Whoever stems from the leader and has left its process group.
+void Session::KillFound(int signal) {
+  const auto others = [this](pid_t pid) { return host_.IsOwnChild(pid); };
+  for (const pid_t pid : FindDescendants(child_.pid, id_, others)) {
+    if (getpgid(pid) != child_.pid) kill(pid, signal);
+  }
+}
+
+void Session::CheckCpu() {
+  const int64_t left = cpu_limit_ns_ - cgroup_->CpuNs();
+  if (left <= 0) {
+    cpu_check_ = 0;
+    End(v1::END_CAUSE_CPU_LIMIT, "");
+    return;
+  }
+  // All CPUs together can't use it up sooner.
+  const int64_t soonest = left / std::max<int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_check_ = MonotonicNs() + std::clamp(soonest, kMinCpuCheckNs, kMaxCpuCheckNs);
+}
 
 void Session::End(v1::EndCause cause, const std::string& by) {
   if (over() || end_cause_ != v1::END_CAUSE_UNSPECIFIED) return;
@@ -321,8 +383,10 @@ void Session::EndForGood() {
 
 void Session::StartLadder() {
   timeout_deadline_ = 0;
-  Kill(first_signal_);
-  if (first_signal_ != SIGKILL) Kill(SIGCONT);  // a stopped command must be able to obey
+  cpu_check_ = 0;
+  Kill(first_signal_, kill_scope_);
+  if (first_signal_ != SIGKILL)
+    Kill(SIGCONT, kill_scope_);  // a stopped command must be able to obey
   ladder_deadline_ = MonotonicNs() + grace_ns_;
   ArmTimer();
 }
@@ -339,9 +403,14 @@ void Session::OnTimer() {
     timeout_deadline_ = 0;
     End(v1::END_CAUSE_TIMED_OUT, "");
   }
+  if (start_deadline_ != 0 && now >= start_deadline_) {
+    start_deadline_ = 0;
+    kill(child_.pid, SIGKILL);
+  }
+  if (cpu_check_ != 0 && now >= cpu_check_) CheckCpu();
   if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
     ladder_deadline_ = 0;
-    Kill(last_signal_);
+    Kill(last_signal_, kill_scope_);
     if (give_up_after_ladder_) StopWaitingForReaders();
   }
   if (!over()) MaybeFinish();
@@ -350,8 +419,8 @@ void Session::OnTimer() {
 
 void Session::ArmTimer() {
   int64_t next = 0;
-  for (int64_t deadline :
-       {timeout_deadline_, ladder_deadline_, hold_deadline_, spawned_deadline_}) {
+  for (int64_t deadline : {timeout_deadline_, ladder_deadline_, hold_deadline_, spawned_deadline_,
+                           start_deadline_, cpu_check_}) {
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   }
   host_.loop().SetTimer(this, &armed_timer_, next);
@@ -415,7 +484,7 @@ void Session::MaybeFinish() {
 
 void Session::Finish() {
   // Whoever is left of a group that had to go, goes with its leader.
-  if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) Kill(last_signal_);
+  if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) Kill(last_signal_, kill_scope_);
   int status = 0;
   rusage usage{};
   if (wait4(child_.pid, &status, WNOHANG, &usage) == 0) {
@@ -427,6 +496,7 @@ void Session::Finish() {
   state_ = State::kEnded;
   host_.loop().SetTimer(this, &armed_timer_, 0);
   RecordEnd(status, usage);
+  cgroup_.reset();
   CloseDescriptors();
   MarkNews(&news_ended_);
   host_.OnEnd(this);
@@ -442,6 +512,9 @@ void Session::RecordEnd(int status, const rusage& usage) {
   } else {
     end.set_exit_code(WEXITSTATUS(status));
     end.set_cause(v1::END_CAUSE_EXITED);
+  }
+  if (memory_limited_ && end.signal() == SIGKILL && cgroup_->OutOfMemory()) {
+    end.set_cause(v1::END_CAUSE_OUT_OF_MEMORY);
   }
   if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) end.set_cause(end_cause_);
   end.set_by(end_by_);

@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/unique_fd.h"
+#include "keeper/cgroups.h"
 #include "keeper/loop.h"
 #include "keeper/output_log.h"
 #include "keeper/plan.h"
@@ -16,6 +18,7 @@
 
 namespace nacre::keeper {
 
+class Front;
 class Session;
 
 // What a session asks of the keeper that holds it.
@@ -25,6 +28,8 @@ class SessionHost {
   virtual Loop& loop() = 0;
   virtual Spawner& spawner() = 0;
   virtual Arena& arena() = 0;
+  // Whether the process is a session's first one, or a front.
+  virtual bool IsOwnChild(pid_t pid) const = 0;
   // The session has news for the front (Session::TakeNews).
   virtual void OnNews(Session* session) = 0;
   // The session has output to pump (Session::Turn).
@@ -48,8 +53,9 @@ class Session : public EventHandler {
  public:
   enum class State { kQueued, kStarting, kRunning, kExited, kEnded, kFailed };
 
+  // Without a cgroup its processes are searched for.
   Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
-          const v1::SpawnRecord& record);
+          std::unique_ptr<Cgroup> cgroup, const v1::SpawnRecord& record);
 
   // Starts the child; needs a free lane. On an error the session has failed.
   void Launch();
@@ -60,7 +66,7 @@ class Session : public EventHandler {
   // The front's requests.
   void Release(const v1::Release& release);
   absl::Status ProduceInput(uint64_t produced, bool eof);
-  absl::Status SendSignal(int number);
+  absl::Status SendSignal(int number, v1::KillScope scope);
   // Whether the oldest output is overwritten when there is no room; else the command waits.
   void SetOverflow(bool keep_newest);
   // Keeps the front's small state; an error when it is too big.
@@ -82,6 +88,8 @@ class Session : public EventHandler {
   const std::string& id() const { return id_; }
   uint32_t slot() const { return slot_; }
   State state() const { return state_; }
+  // Its first process, reaped by itself; -1: there is none yet, or no more.
+  pid_t leader() const { return over() ? -1 : child_.pid; }
   bool over() const { return state_ == State::kEnded || state_ == State::kFailed; }
   const v1::Terminated& termination() const { return termination_; }
   const v1::SpawnFailed& failure() const { return failure_; }
@@ -92,8 +100,10 @@ class Session : public EventHandler {
   // A new front is to be told all of it, instead of what the last one may have missed.
   void Offer();
   bool offered() const { return news_adopted_; }
-  // For the keeper: membership of its queues.
-  bool queued_news = false, queued_runnable = false;
+  // For the keeper: whose business it is (null: that of a front to come), and membership of queues.
+  Front* front = nullptr;
+  // `kept`: by a front that retires.
+  bool queued_news = false, queued_runnable = false, kept = false;
 
  private:
   enum Tag : uint32_t { kReport, kLeader, kStdoutPipe, kStderrPipe, kStdinPipe };
@@ -122,7 +132,9 @@ class Session : public EventHandler {
   void RecordEnd(int status, const rusage& usage);
   void StartLadder();
   void StopWaitingForReaders();
-  void Kill(int signal);
+  void Kill(int signal, v1::KillScope scope);
+  void KillFound(int signal);
+  void CheckCpu();
   void ArmTimer();
   void MarkNews(bool* flag);
   void NoteProgress();
@@ -137,11 +149,15 @@ class Session : public EventHandler {
   const int64_t timeout_ns_;
   const int first_signal_, last_signal_;
   const int64_t grace_ns_;
+  const v1::KillScope kill_scope_;
+  const int64_t cpu_limit_ns_;
+  const bool memory_limited_;
   // What fronts hand on to each other.
   const std::string front_record_;
   std::string front_state_;
 
   State state_ = State::kQueued;
+  std::unique_ptr<Cgroup> cgroup_;
   Spawner::Child child_;
   std::array<Pipe, kStreams> pipes_;
   UniqueFd input_;
@@ -153,6 +169,7 @@ class Session : public EventHandler {
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.
   int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0, spawned_deadline_ = 0;
+  int64_t start_deadline_ = 0, cpu_check_ = 0;
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <sys/resource.h>
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +21,25 @@ enum class ChildStep : int32_t {
   kSetup = 4,
   kChdir = 5,
   kExec = 6,
-  kInterpreter = 7
+  kInterpreter = 7,
+  kCredentials = 10
 };
 struct ChildReport {
   ChildStep step;
   int32_t error;  // errno of a step that failed
+};
+
+// Whom a child becomes, for good.
+struct Credentials {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+};
+
+// A bound on one process, as in setrlimit(2).
+struct ProcessLimit {
+  int resource;
+  rlimit limit;
 };
 
 // Everything a child needs, prepared before it exists: it only makes system calls.
@@ -33,6 +51,19 @@ struct ChildPlan {
   std::string cwd;
   // Whether to go on in / where `cwd` can't be entered.
   bool cwd_optional = false;
+  // Absent: those of this process.
+  std::optional<Credentials> credentials;
+  // No program that it runs gives it more rights than it has.
+  bool no_new_privileges = false;
+  // Beside the bound on open files that every child gets back, and after it.
+  std::vector<ProcessLimit> limits;
+  // 0 to 19; what this process has itself is not handed on, as far as it may.
+  int nice = 0;
+  // cgroup that it is born in, a descriptor; -1: this process's own.
+  int cgroup = -1;
+  // Open file to execute, a descriptor, so that its path need not be the child's to walk; the
+  // candidates are for a script, which can't be had so. -1: only the candidates.
+  int program = -1;
 };
 
 // Starts commands by an asynchronous clone that shares the keeper's memory and descriptor table
@@ -43,15 +74,22 @@ struct ChildPlan {
 //   stage child ends on a lane's fds
 //   clone3 ─────────────────────────────▶ close_range(lanes.., UNSHARE): own table
 //   goes on pumping                       reports kUnshared
-//   Unstage(lane): drops the ends         setsid, signals, fds 0-2, close the rest
+//   Unstage(lane): drops the ends         limits, setsid, signals, fds 0-2, close the rest
+//                                         groups, gid, uid, no way back
 //                                         chdir, umask, execve ──▶ report pipe closes
 //   report pipe: end of file = running; {step, errno} = failed
 //   Release(lane)                         (its stack and descriptors may be used again)
 //
-// A lane is the four reserved descriptors, the stack and the plan of one start under way. Not
+// A lane is the five reserved descriptors, the stack and the plan of one start under way. Not
 // thread-safe: the keeper's one thread only.
+//
+// Between its setresuid and its execve a child of another user shares this process's memory. What
+// keeps that user out is that the memory is not dumpable (ptrace(2)): Create sees to it.
 class Spawner {
  public:
+  // Descriptors that a lane reserves.
+  static constexpr int kFdsPerLane = 5;
+
   struct Child {
     int pid = -1;
     UniqueFd pidfd;
@@ -62,7 +100,8 @@ class Spawner {
 
   // Reserves the lanes, with the signals that are ignored now: early, since a child copies every
   // descriptor below the last lane's before it closes them. The bounds on open files are those that
-  // children get back.
+  // children get back. FAILED_PRECONDITION: this process is root, and the system lets users look
+  // into memory that has changed hands.
   static absl::StatusOr<std::unique_ptr<Spawner>> Create(int lanes, uint64_t child_nofile_soft,
                                                          uint64_t child_nofile_hard);
   ~Spawner();
@@ -79,6 +118,9 @@ class Spawner {
   // The child runs the command or is gone: takes back its lane.
   void Release(int lane);
 
+  // The child runs its program: resets what it could not reset itself, as its memory was ours.
+  void Settle(int pid) const;
+
  private:
   struct Lane;
 
@@ -87,6 +129,8 @@ class Spawner {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<int> free_lanes_;
   UniqueFd null_;
+  // This process is more, or less, likely to be killed for want of memory than others.
+  bool own_oom_score_ = false;
 };
 
 }  // namespace nacre::keeper

@@ -24,9 +24,10 @@ constexpr int64_t kLogPeriodNs = 10'000'000'000;
 
 }  // namespace
 
-Acceptor::Acceptor(asio::io_context& loop, FdBudget& budget, uint32_t owner_uid, Receiver receiver)
+Acceptor::Acceptor(asio::io_context& loop, FdBudget& budget, const Policy& policy,
+                   Receiver receiver)
     : loop_(loop),
-      owner_uid_(owner_uid),
+      policy_(policy),
       receiver_(std::move(receiver)),
       budget_(budget),
       refused_log_(kLogBurst, kLogPeriodNs),
@@ -80,7 +81,7 @@ std::optional<FdBudget::Share> Acceptor::MakeRoom() {
 std::optional<Identity> Acceptor::Identify(const Address& listener, int socket) {
   if (listener.kind == Address::Kind::kUnix) {
     const auto uid = PeerUid(socket);
-    if (uid.has_value() && (*uid == owner_uid_ || *uid == 0)) return Identity::Local(*uid);
+    if (uid.has_value() && policy_.Admits(*uid)) return Identity::Local(*uid);
     if (refused_log_.Admit()) log::Warning("refused a connection of uid %d", uid.value_or(-1));
     return std::nullopt;
   }

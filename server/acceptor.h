@@ -12,6 +12,7 @@
 #include "base/throttle.h"
 #include "base/unique_fd.h"
 #include "executor/identity.h"
+#include "executor/policy.h"
 #include "net/accept_loop.h"
 #include "net/fd_budget.h"
 
@@ -26,8 +27,8 @@ class Acceptor : private AcceptLoop::Receiver {
   // connection is closed.
   using Receiver = std::function<bool(const Identity&, UniqueFd)>;
 
-  // Admits callers over Unix sockets whose uid is `owner_uid` or 0. Borrows the budget.
-  Acceptor(asio::io_context& loop, FdBudget& budget, uint32_t owner_uid, Receiver receiver);
+  // Admits callers over Unix sockets whom the policy admits. Borrows budget and policy.
+  Acceptor(asio::io_context& loop, FdBudget& budget, const Policy& policy, Receiver receiver);
   ~Acceptor() override;
 
   void Listen(const Address& address, UniqueFd socket);
@@ -52,7 +53,7 @@ class Acceptor : private AcceptLoop::Receiver {
   void Admit(Connections::iterator connection);
 
   asio::io_context& loop_;
-  const uint32_t owner_uid_;
+  const Policy& policy_;
   const Receiver receiver_;
   FdBudget& budget_;
   Throttle refused_log_;

@@ -44,7 +44,7 @@ void FollowerCall::Complete(const absl::Status& status) {
   executor_.WhenKept([this, answer = ToGrpcStatus(status)] { Finish(answer); });
 }
 
-void FollowerCall::OnStartFailed(const absl::Status& status) {
+void FollowerCall::OnGone(const absl::Status& status) {
   session_.reset();
   Complete(status);
 }

@@ -31,7 +31,7 @@ class FollowerCall : public grpc::ServerUnaryReactor, protected SessionFollower 
   // Answers. The first call counts.
   void Complete(const absl::Status& status);
 
-  void OnStartFailed(const absl::Status& status) override;
+  void OnGone(const absl::Status& status) override;
 
   asio::io_context& loop() { return loop_; }
   Executor& executor() { return executor_; }

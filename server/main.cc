@@ -3,7 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -26,21 +26,27 @@
 #include "base/log.h"
 #include "compat/compat_server.h"
 #include "config/compat_listener.h"
+#include "config/secret_file.h"
 #include "executor/executor.h"
 #include "executor/keeper_link.h"
 #include "executor/policy.h"
 #include "net/fd_budget.h"
 #include "server/acceptor.h"
+#include "server/confine.h"
 #include "server/grpc_servers.h"
 
 namespace nacre {
 namespace {
 
-constexpr int kChannelFd = 3;
+constexpr int kChannelFd = STDIN_FILENO;
 // How long streams may take to deliver their last output once no command runs.
 constexpr auto kDeliveryTime = std::chrono::seconds(10);
 // How long sessions may go on when this process alone is told to end.
 constexpr auto kOwnDrainTime = std::chrono::seconds(10);
+// How long a front that has retired may take to finish replies of the compatibility port, and to
+// tell its callers that they must call again.
+constexpr auto kRetiredTime = std::chrono::seconds(60);
+constexpr auto kFarewellTime = std::chrono::seconds(2);
 
 // Settings meant for some other gRPC program must not reach this one.
 void ScrubEnvironment() {
@@ -57,7 +63,6 @@ void ScrubEnvironment() {
 struct Options {
   // Of each compatibility listener; see CompatListener.
   std::vector<std::string> compat;
-  std::string spool_dir;
   uint64_t spool_limit = 0;
 };
 
@@ -67,11 +72,11 @@ class Front {
   Front(asio::io_context& loop, KeeperLink& link, const Options& options)
       : loop_(loop),
         options_(options),
-        policy_(link.welcome().uid(), link.welcome().insecure_loopback()),
+        policy_(MakePolicy(link.welcome())),
         executor_(loop, link, policy_),
         servers_(loop, executor_),
         grpc_fds_(FdBudget::OfThisProcess() / (options.compat.empty() ? 1 : 2)),
-        acceptor_(loop, grpc_fds_, link.welcome().uid(),
+        acceptor_(loop, grpc_fds_, policy_,
                   [this](const Identity& identity, UniqueFd connection) {
                     const absl::Status status = servers_.Serve(identity, std::move(connection));
                     if (!status.ok()) {
@@ -82,19 +87,19 @@ class Front {
         hurry_(loop) {}
 
   // Serves the keeper's sockets: "compat-N" is the N-th of options_.compat, the others are gRPC's.
-  absl::Status Listen(const keeper::v1::Welcome& welcome, std::vector<UniqueFd> sockets) {
+  absl::Status Listen(const keeper::v1::Welcome& welcome, SeqpacketKeeperLink::Sockets sockets) {
     if (!options_.compat.empty()) {
       compat_ =
           std::make_unique<compat::CompatServer>(loop_, executor_, FdBudget::OfThisProcess() / 2,
-                                                 options_.spool_dir, options_.spool_limit);
+                                                 std::move(sockets.spool), options_.spool_limit);
     }
     size_t next_compat = 0;
-    for (size_t i = 0; i < sockets.size(); ++i) {
+    for (size_t i = 0; i < sockets.listeners.size(); ++i) {
       const keeper::v1::Listener& listener = welcome.listeners(static_cast<int>(i));
       auto address = Address::Parse(listener.address());
       if (!address.ok()) return address.status();
       if (!absl::StartsWith(listener.name(), "compat-")) {
-        acceptor_.Listen(*address, std::move(sockets[i]));
+        acceptor_.Listen(*address, std::move(sockets.listeners[i]));
         continue;
       }
       if (next_compat == options_.compat.size()) {
@@ -103,7 +108,9 @@ class Front {
       auto compat = CompatListener::Parse(options_.compat[next_compat++]);
       if (!compat.ok()) return compat.status();
       compat->address = *std::move(address);
-      compat_->Listen(*compat, std::move(sockets[i]));
+      std::optional<Secret> secret;
+      if (!listener.secret().empty()) secret = Secret{listener.secret_name(), listener.secret()};
+      compat_->Listen(*compat, std::move(secret), std::move(sockets.listeners[i]));
     }
     return absl::OkStatus();
   }
@@ -111,12 +118,16 @@ class Front {
   void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     if (event.has_drain()) {
       Drain();
-    } else if (event.has_adoption_done()) {
-      adopted_ = true;
-      if (executor_.running() > 0) log::Info("adopted %d sessions that run", executor_.running());
-    } else {
-      executor_.OnEvent(event, std::move(fd));
+      return;
     }
+    if (event.has_retire()) {
+      Retire();
+      return;
+    }
+    executor_.OnEvent(event, std::move(fd));
+    if (!event.has_adoption_done()) return;
+    adopted_ = true;
+    if (executor_.running() > 0) log::Info("adopted %d sessions that run", executor_.running());
   }
 
   bool adopted() const { return adopted_; }
@@ -136,23 +147,29 @@ class Front {
   void Drain() {
     if (std::exchange(draining_, true)) return;
     log::Info("draining: %d sessions", executor_.running());
-    acceptor_.Stop();
-    servers_.StopServing();
-    if (compat_ != nullptr) {
-      compat_->Drain([this] { compat_drained_.Notify(); });
-    } else {
-      compat_drained_.Notify();
-    }
+    StopAccepting();
     executor_.Drain([this] {
       if (!drained_.HasBeenNotified()) drained_.Notify();
     });
   }
 
+  // Another front takes over. Loop only.
+  void Retire() {
+    if (std::exchange(draining_, true)) return;
+    retired_ = true;
+    StopAccepting();
+    executor_.Retire();
+    log::Info("retired: %d sessions of old clients are finished here", executor_.running());
+    if (!drained_.HasBeenNotified()) drained_.Notify();
+  }
+
   void AwaitDrained() { drained_.WaitForNotification(); }
   // Waits until the last output is delivered, as long as that may take.
   void AwaitDelivered() {
-    const absl::Time deadline = absl::Now() + absl::FromChrono(kDeliveryTime);
-    servers_.Shutdown(absl::ToChronoTime(deadline));
+    const absl::Time now = absl::Now();
+    servers_.Shutdown(
+        absl::ToChronoTime(now + absl::FromChrono(retired_ ? kFarewellTime : kDeliveryTime)));
+    const absl::Time deadline = now + absl::FromChrono(retired_ ? kRetiredTime : kDeliveryTime);
     compat_drained_.WaitForNotificationWithTimeout(deadline - absl::Now());
   }
   // Once the loop runs no more.
@@ -161,6 +178,24 @@ class Front {
   }
 
  private:
+  static OwnerPolicy MakePolicy(const keeper::v1::Welcome& welcome) {
+    std::vector<NodeUser> run_as;
+    for (const keeper::v1::User& user : welcome.users())
+      run_as.push_back({user.uid(), user.name()});
+    return OwnerPolicy({welcome.uid(), welcome.user()}, std::move(run_as),
+                       welcome.insecure_loopback());
+  }
+
+  void StopAccepting() {
+    acceptor_.Stop();
+    servers_.StopServing();
+    if (compat_ != nullptr) {
+      compat_->Drain([this] { compat_drained_.Notify(); });
+    } else {
+      compat_drained_.Notify();
+    }
+  }
+
   asio::io_context& loop_;
   const Options& options_;
   const OwnerPolicy policy_;
@@ -172,12 +207,14 @@ class Front {
   std::unique_ptr<compat::CompatServer> compat_;
   asio::steady_timer hurry_;
   bool adopted_ = false, draining_ = false;
+  // Set on the loop before `drained_` is notified.
+  bool retired_ = false;
   absl::Notification drained_, compat_drained_;
 };
 
 absl::Status Serve(const Options& options) {
   asio::io_context loop(1);
-  std::vector<UniqueFd> sockets;
+  SeqpacketKeeperLink::Sockets sockets;
   auto link = SeqpacketKeeperLink::Connect(UniqueFd(kChannelFd), NACRE_VERSION, loop, &sockets);
   if (!link.ok()) return link.status();
   Front front(loop, **link, options);
@@ -185,6 +222,9 @@ absl::Status Serve(const Options& options) {
   (*link)->Run([&](const keeper::v1::KeeperEvent& event,
                    UniqueFd fd) { front.OnEvent(event, std::move(fd)); },
                [] { _exit(1); });
+  keeper::v1::FrontRequest prepared;
+  prepared.mutable_prepared();
+  (*link)->Send(prepared, UniqueFd());
   // First the sessions of the front before, then callers who may ask for them.
   while (!front.adopted()) loop.run_one();
   if (!front.draining()) {
@@ -224,20 +264,23 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   Options options;
   app.add_option("--compat", options.compat);
-  app.add_option("--spool-dir", options.spool_dir);
   app.add_option("--spool-limit", options.spool_limit);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   signal(SIGPIPE, SIG_IGN);
   ScrubEnvironment();
   log::Init("nacre-front", levels.at(log_level));
-  if (fcntl(kChannelFd, F_GETFD) < 0) {
+  struct stat channel;
+  if (fstat(kChannelFd, &channel) != 0 || !S_ISSOCK(channel.st_mode)) {
     log::Error("nacre-front is started by nacred, not by hand");
     return 2;
+  }
+  if (absl::Status status = Confine(); !status.ok()) {
+    log::Error("%s", std::string(status.message()));
+    return 1;
   }
   if (absl::Status status = Serve(options); !status.ok()) {
     log::Error("%s", std::string(status.message()));

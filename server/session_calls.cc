@@ -49,6 +49,7 @@ absl::Status GetSession(Executor& executor, const Identity& identity,
 absl::Status ListSessions(Executor& executor, const Identity& identity,
                           const v1::ListSessionsRequest& request,
                           v1::ListSessionsResponse* response) {
+  if (absl::Status status = executor.CheckServing(); !status.ok()) return status;
   uint64_t after = 0;
   if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &after)) {
     return InvalidField("page_token", "is none that a list has returned");
@@ -84,7 +85,7 @@ absl::Status SignalSession(Executor& executor, const Identity& identity,
                                absl::StrCat(request.signal().number()));
   if (!session.ok()) return session.status();
   if ((*session)->termination().has_value()) return SessionEnded(**session);
-  (*session)->Signal(request.signal().number());
+  (*session)->Signal(request.signal().number(), ToKillScope(request.signal().scope()));
   return absl::OkStatus();
 }
 

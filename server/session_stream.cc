@@ -135,7 +135,7 @@ void SessionStream::OnLog(const absl::StatusOr<LogView>& log) {
   });
 }
 
-void SessionStream::OnStartFailed(const absl::Status& status) {
+void SessionStream::OnGone(const absl::Status& status) {
   session_.reset();
   MarkFinished();
   End(status);
@@ -178,7 +178,7 @@ absl::Status SessionStream::FlushInput() {
 absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
   if (!may_act_) return InvalidField("signal", "comes from a viewer");
   if (absl::Status status = CheckSignal(signal); !status.ok()) return status;
-  session_->Signal(signal.number());
+  session_->Signal(signal.number(), ToKillScope(signal.scope()));
   return absl::OkStatus();
 }
 

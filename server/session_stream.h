@@ -72,7 +72,7 @@ class SessionStream : protected SessionFollower {
 
   void OnStarted() override;
   void OnLog(const absl::StatusOr<LogView>& log) override;
-  void OnStartFailed(const absl::Status& status) override;
+  void OnGone(const absl::Status& status) override;
   void OnProgress() override;
   void OnInputTaken() override;
   void OnDriveTaken() override;

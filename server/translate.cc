@@ -22,13 +22,7 @@ absl::Status CheckEnum(Enum value, bool (*is_valid)(int), const char* field) {
 }
 
 absl::Status CheckKillScope(v1::KillScope scope, const char* field) {
-  if (scope == v1::KILL_SCOPE_UNSPECIFIED || scope == v1::KILL_SCOPE_SESSION) {
-    return absl::OkStatus();
-  }
-  if (absl::Status status = CheckEnum(scope, v1::KillScope_IsValid, field); !status.ok()) {
-    return status;
-  }
-  return NotServed(absl::StrCat(field, " = ", v1::KillScope_Name(scope)));
+  return CheckEnum(scope, v1::KillScope_IsValid, field);
 }
 
 absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
@@ -53,11 +47,21 @@ absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
 }
 
 absl::Status CheckServed(const v1::Command& command) {
-  if (!command.run_as_user().empty()) return NotServed("command.run_as_user");
   if (command.has_terminal()) return NotServed("command.terminal");
-  if (command.has_limits() && command.limits().ByteSizeLong() > 0) {
-    return NotServed("command.limits");
+  if (command.limits().output_bytes() > 0) return NotServed("command.limits.output_bytes");
+  return absl::OkStatus();
+}
+
+absl::Status ToLimits(const v1::Limits& wire, CommandLimits* limits) {
+  if (wire.has_cpu_time()) {
+    auto cpu = ToNs(wire.cpu_time(), "command.limits.cpu_time");
+    if (!cpu.ok()) return cpu.status();
+    limits->cpu_ns = *cpu;
   }
+  limits->memory_bytes = wire.memory_bytes();
+  limits->processes = wire.processes();
+  limits->open_files = wire.open_files();
+  limits->nice = wire.nice();
   return absl::OkStatus();
 }
 
@@ -72,7 +76,9 @@ absl::Status ToParts(const v1::Command& command, CommandParts* parts) {
     return InvalidField("command.cwd", "only one of cwd and cwd_bytes may be set");
   }
   parts->cwd = command.cwd().empty() ? command.cwd_bytes() : command.cwd();
-  absl::Status status = CheckEnum(command.input(), v1::InputMode_IsValid, "command.input");
+  parts->run_as = command.run_as_user();
+  absl::Status status = ToLimits(command.limits(), &parts->limits);
+  status.Update(CheckEnum(command.input(), v1::InputMode_IsValid, "command.input"));
   status.Update(CheckEnum(command.stderr_mode(), v1::StderrMode_IsValid, "command.stderr_mode"));
   if (!status.ok()) return status;
   parts->input = command.input() == v1::INPUT_MODE_STREAM;
@@ -124,6 +130,7 @@ absl::Status ToPolicies(const v1::StartPolicies& policies, v1::OnDisconnect unsp
       CheckEnum(policies.on_leader_exit(), v1::OnLeaderExit_IsValid, "policies.on_leader_exit"));
   status.Update(CheckEnum(policies.overflow(), v1::OverflowPolicy_IsValid, "policies.overflow"));
   if (!status.ok()) return status;
+  parts->kill_scope = ToKillScope(policies.kill_scope());
   parts->wait_for_eof = policies.on_leader_exit() == v1::ON_LEADER_EXIT_WAIT_FOR_EOF;
   parts->retention.block_on_overflow = policies.overflow() == v1::OVERFLOW_POLICY_BLOCK;
   parts->retention.bytes = policies.retention_bytes();
@@ -143,6 +150,10 @@ absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const c
     return InvalidField(field, "is no duration from 0 to 20 years");
   }
   return duration.seconds() * 1'000'000'000 + duration.nanos();
+}
+
+KillScope ToKillScope(v1::KillScope scope) {
+  return scope == v1::KILL_SCOPE_UNSPECIFIED ? KillScope::kSession : static_cast<KillScope>(scope);
 }
 
 absl::Status CheckSignal(const v1::Signal& signal) {
@@ -190,6 +201,7 @@ v1::Session ToFullSession(const Session& session, int64_t expires_in_ns) {
   wire.set_command_line(record.command_line);
   for (const auto& [name, value] : record.tags) (*wire.mutable_tags())[name] = value;
   wire.set_request_id(record.request_id);
+  wire.set_run_as_user(record.user);
   wire.set_end_position(session.end_position());
   wire.set_kept_position(session.kept_position());
   wire.set_driven(session.driven());
@@ -213,6 +225,10 @@ v1::Cause ToCause(keeper::v1::EndCause cause) {
     case keeper::v1::END_CAUSE_CANCELLED:
     case keeper::v1::END_CAUSE_SHUTDOWN:
       return v1::CAUSE_CANCELLED;
+    case keeper::v1::END_CAUSE_OUT_OF_MEMORY:
+      return v1::CAUSE_OUT_OF_MEMORY;
+    case keeper::v1::END_CAUSE_CPU_LIMIT:
+      return v1::CAUSE_CPU_LIMIT;
     case keeper::v1::END_CAUSE_DISCONNECTED:
       return v1::CAUSE_DISCONNECTED;
     default:

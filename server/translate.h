@@ -19,8 +19,10 @@ absl::StatusOr<CommandSpec> ToCommandSpec(
 // A duration in nanoseconds; INVALID_ARGUMENT unless it is 0 to 20 years.
 absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const char* field);
 
-// Whether a signal is one, and its scope served.
+// Whether a signal is one, and its scope too.
 absl::Status CheckSignal(const v1::Signal& signal);
+// Of one that was checked.
+KillScope ToKillScope(v1::KillScope scope);
 
 // What events say of a session.
 v1::Session ToSession(const Session& session);

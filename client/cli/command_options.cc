@@ -1,5 +1,7 @@
 #include "client/cli/command_options.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 
@@ -14,6 +16,11 @@ class CommandFormatter : public CLI::Formatter {
     return "Usage: nacre " + app->get_name() + " [OPTIONS] [--] COMMAND [ARGUMENT...]\n";
   }
 };
+
+// A bound that no node can reach is none that it has to know exactly.
+uint32_t Narrow(const std::optional<uint64_t>& bound) {
+  return static_cast<uint32_t>(std::min<uint64_t>(bound.value_or(0), UINT32_MAX));
+}
 
 void AddOnDisconnect(CLI::App* app, client::OnDisconnect* policy) {
   const std::map<std::string, client::OnDisconnect> policies = {
@@ -36,6 +43,9 @@ void CommandOptions::AddTo(CLI::App* app) {
            "Add a variable to its environment; repeatable");
   app->add_option("-w,--cwd", command_.cwd, "Its working directory; default: the user's home")
       ->type_name("DIR");
+  app->add_option("-u,--user", command_.run_as_user,
+                  "User to run it as; default: ourselves, or for root the daemon's user")
+      ->type_name("USER");
   AddDuration(app, "--timeout", &timeout_, absl::Milliseconds(1),
               "End it after this long, e.g. 500ms, 1s, 1.5m, 2h");
   AddPairs(app, "--tag", &command_.tags, "NAME=VALUE", "Label to find the session by; repeatable");
@@ -47,12 +57,29 @@ void CommandOptions::AddTo(CLI::App* app) {
               "How long the node waits for us to come back; default: 30s");
   AddDuration(app, "--retention", &command_.retention, absl::ZeroDuration(),
               "How long the session is kept after its end; default: 10m");
+  AddScope(app, "--kill-scope", &command_.kill_scope,
+           "Whom its end by timeout, cancel or loss reaches; default: session, all it has started");
+  AddLimits(app);
+}
+
+void CommandOptions::AddLimits(CLI::App* app) {
+  AddSize(app, "--memory", &command_.limits.memory_bytes,
+          "Bound on the memory of all its processes; beyond, they are killed");
+  AddDuration(app, "--cpu-time", &cpu_time_, absl::Milliseconds(10),
+              "Bound on the CPU time of all its processes; beyond, they are ended");
+  AddCount(app, "--processes", &processes_, "N", "Bound on its processes and threads at once");
+  AddCount(app, "--open-files", &open_files_, "N", "Bound on the open files of each process");
+  AddCount(app, "--nice", &nice_, "N", "Run it with a lower priority: 1 to 19");
 }
 
 client::Command CommandOptions::ToCommand(const std::vector<std::string>& argv) const {
   client::Command command = command_;
   command.argv = argv;
   command.timeout = timeout_.value_or(command.timeout);
+  command.limits.cpu_time = cpu_time_.value_or(absl::ZeroDuration());
+  command.limits.processes = Narrow(processes_);
+  command.limits.open_files = Narrow(open_files_);
+  command.limits.nice = static_cast<int>(std::min<uint64_t>(nice_.value_or(0), 1000));
   return command;
 }
 

@@ -3,6 +3,7 @@
 #define NACRE_CLIENT_CLI_COMMAND_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,8 +25,11 @@ class CommandOptions {
   client::Command& command() { return command_; }
 
  private:
+  void AddLimits(CLI::App* app);
+
   client::Command command_;
-  std::optional<absl::Duration> timeout_;
+  std::optional<absl::Duration> timeout_, cpu_time_;
+  std::optional<uint64_t> processes_, open_files_, nice_;
 };
 
 // CLI11 doesn't know of the command.

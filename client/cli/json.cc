@@ -55,6 +55,7 @@ Json Session(const client::SessionInfo& session) {
   Json json = {{"id", session.id},
                {"start_time", Time(session.start_time)},
                {"owner", session.owner},
+               {"run_as_user", session.run_as_user},
                {"state", std::string(client::SessionStateName(session.state))},
                {"command_line", session.command_line},
                {"tags", Json(session.tags)},

@@ -22,7 +22,7 @@ Sends a signal; what the command makes of it is its own affair. 'nacre end' ends
 Examples:
   nacre kill 6a1c9be1-17
   nacre kill -s HUP 6a1c9be1-17 6a1c9be1-18
-  nacre kill -s 9 6a1c9be1-17)";
+  nacre kill -s 9 --scope leader 6a1c9be1-17)";
 
 // A number, or a name with or without SIG.
 std::optional<int> ParseSignal(const std::string& text) {
@@ -51,20 +51,23 @@ class Kill : public Verb {
     kill->add_option("-s,--signal", signal_, "By name or number; default: TERM")
         ->type_name("SIGNAL")
         ->check(CheckSignal);
+    AddScope(kill, "--scope", &scope_,
+             "Whom it reaches; default: session, everything the command has started");
     AddSessions(kill, &ids_);
     return kill;
   }
 
   int Run(const CommonArguments& common, const std::vector<std::string>& /*words*/) override {
     const int number = *ParseSignal(signal_);
-    return ForEachSession(common, ids_, [number](client::Client& client, const std::string& id) {
-      return client.SignalSession(id, number);
+    return ForEachSession(common, ids_, [&](client::Client& client, const std::string& id) {
+      return client.SignalSession(id, number, scope_);
     });
   }
 
  private:
   std::vector<std::string> ids_;
   std::string signal_ = "TERM";
+  client::KillScope scope_ = client::KillScope::kSession;
 };
 
 }  // namespace

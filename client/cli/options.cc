@@ -97,6 +97,18 @@ void AddSize(CLI::App* app, const std::string& names, uint64_t* value, const std
       ->check(CheckSize);
 }
 
+void AddScope(CLI::App* app, const std::string& names, client::KillScope* scope,
+              const std::string& help) {
+  const std::map<std::string, client::KillScope> scopes = {
+      {"session", client::KillScope::kSession},
+      {"group", client::KillScope::kProcessGroup},
+      {"leader", client::KillScope::kLeader}};
+  app->add_option_function<std::string>(
+         names, [scope, scopes](const std::string& name) { *scope = scopes.at(name); }, help)
+      ->type_name("session|group|leader")
+      ->check(CLI::IsMember({"session", "group", "leader"}).description(""));
+}
+
 void AddResume(CLI::App* app, absl::Duration* resume_for) {
   app->add_flag_callback(
       "--no-resume", [resume_for] { *resume_for = absl::ZeroDuration(); },

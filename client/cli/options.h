@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "client/cli/verb.h"
+#include "nacre/client.h"
 
 namespace nacre::cli {
 
@@ -37,6 +38,10 @@ void AddCount(CLI::App* app, const std::string& names, std::optional<uint64_t>* 
 
 // A number of bytes, with K or M for so many times 1024 or its square.
 void AddSize(CLI::App* app, const std::string& names, uint64_t* value, const std::string& help);
+
+// session, group or leader.
+void AddScope(CLI::App* app, const std::string& names, client::KillScope* scope,
+              const std::string& help);
 
 // --no-resume, which leaves no time to resume in.
 void AddResume(CLI::App* app, absl::Duration* resume_for);

@@ -15,10 +15,11 @@ CommandSpec Spec(std::vector<std::string> argv) {
 }
 
 TEST(AuditTest, AStartSaysWhoRunsWhatWithoutValuesOfTheEnvironment) {
-  const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec({"ls", "-l"}));
+  const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec({"ls", "-l"}), "ann");
   const auto object = nlohmann::json::parse(line);
   EXPECT_EQ(object["event"], "start");
   EXPECT_EQ(object["identity"], "uid:7");
+  EXPECT_EQ(object["user"], "ann");
   EXPECT_EQ(object["argv"], nlohmann::json({"ls", "-l"}));
   EXPECT_EQ(object["env_names"], nlohmann::json({"TOKEN"}));
   EXPECT_EQ(line.find("s3cret"), std::string::npos);
@@ -27,15 +28,16 @@ TEST(AuditTest, AStartSaysWhoRunsWhatWithoutValuesOfTheEnvironment) {
 TEST(AuditTest, WhatFollowsAnOptionThatNamesASecretIsLeftOut) {
   const std::string line = audit::StartLine(
       Identity::Local(7), "e-1",
-      Spec({"tool", "--db-password=hunter2", "--Token", "t0ken", "-v", "password", "--secret"}));
+      Spec({"tool", "--db-password=hunter2", "--Token", "t0ken", "-v", "password", "--secret"}),
+      "ann");
   EXPECT_EQ(nlohmann::json::parse(line)["argv"],
             nlohmann::json({"tool", "--db-password=[redacted]", "--Token", "[redacted]", "-v",
                             "password", "--secret"}));
 }
 
 TEST(AuditTest, LinesArePrintableAsciiWhateverTheCommand) {
-  const std::string line = audit::StartLine(Identity::Local(7), "e-1",
-                                            Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}));
+  const std::string line = audit::StartLine(
+      Identity::Local(7), "e-1", Spec({"printf", "\x1b]52;c\x07\n", "\xff\xfe", "ä"}), "ann");
   for (const char byte : line) {
     EXPECT_GE(byte, 0x20);
     EXPECT_LT(byte, 0x7f);
@@ -46,7 +48,7 @@ TEST(AuditTest, LinesArePrintableAsciiWhateverTheCommand) {
 TEST(AuditTest, LongCommandsAreCutAndSaySo) {
   for (const size_t count : {1u, 100u, 900u}) {
     std::vector<std::string> argv(count, std::string(1000, '\x01'));
-    const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec(argv));
+    const std::string line = audit::StartLine(Identity::Local(7), "e-1", Spec(argv), "ann");
     EXPECT_LE(line.size(), 16u * 1024);
     EXPECT_NE(line.find("(1000 bytes)"), std::string::npos);
     EXPECT_TRUE(nlohmann::json::accept(line));

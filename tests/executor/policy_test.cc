@@ -7,31 +7,61 @@
 namespace nacre {
 namespace {
 
-CommandSpec Spec() {
+const NodeUser kAnn{1000, "ann"}, kBob{1001, "bob"}, kRoot{0, "root"};
+
+CommandSpec Spec(const std::string& run_as = "") {
   CommandParts parts;
   parts.argv = {"true"};
+  parts.run_as = run_as;
   return *CommandSpec::Create(parts);
 }
 
-TEST(OwnerPolicyTest, TheOwnerAndRootMayStartAndNobodyElse) {
-  const OwnerPolicy policy(1000, false);
-  EXPECT_TRUE(policy.CheckStart(Identity::Local(1000), Spec()).ok());
-  EXPECT_TRUE(policy.CheckStart(Identity::Local(0), Spec()).ok());
-  for (const Identity& stranger : {Identity::Local(1001), Identity::Anonymous("127.0.0.1")}) {
-    const absl::Status denial = policy.CheckStart(stranger, Spec());
-    EXPECT_TRUE(absl::IsPermissionDenied(denial));
-    EXPECT_EQ(ErrorReason(denial), "POLICY_DENIED");
-    EXPECT_NE(denial.message().find("rule \"owner\""), absl::string_view::npos);
-  }
+void ExpectDenied(const absl::StatusOr<std::string>& user, absl::string_view rule) {
+  EXPECT_TRUE(absl::IsPermissionDenied(user.status())) << user.status();
+  EXPECT_EQ(ErrorReason(user.status()), "POLICY_DENIED");
+  EXPECT_NE(user.status().message().find(rule), absl::string_view::npos) << user.status();
 }
 
-TEST(OwnerPolicyTest, AnonymousCallersMayStartOnlyWhereAskedFor) {
+TEST(OwnerPolicyTest, TheOwnerAndRootMayStartAndNobodyElse) {
+  const OwnerPolicy policy(kAnn, {kAnn}, false);
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(1000), Spec()), "ann");
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(0), Spec()), "ann");
+  for (const Identity& stranger : {Identity::Local(1001), Identity::Anonymous("127.0.0.1")}) {
+    ExpectDenied(policy.CheckStart(stranger, Spec()), "rule \"owner\"");
+  }
+  EXPECT_FALSE(policy.Admits(1001));
+}
+
+TEST(OwnerPolicyTest, AnonymousCallersMayStartOnlyWhereAskedForAndOnlyAsTheDaemon) {
   const Identity by_api = Identity::Anonymous("127.0.0.1");
-  EXPECT_TRUE(OwnerPolicy(0, true).CheckStart(by_api, Spec()).ok());
-  EXPECT_FALSE(OwnerPolicy(0, false).CheckStart(by_api, Spec()).ok());
+  EXPECT_EQ(*OwnerPolicy(kAnn, {kAnn}, true).CheckStart(by_api, Spec()), "ann");
+  EXPECT_FALSE(OwnerPolicy(kAnn, {kAnn}, false).CheckStart(by_api, Spec()).ok());
   // A dialect's listener exists only because the operator asked for it.
   const Identity by_dialect = Identity::Anonymous("127.0.0.1", "framed");
-  EXPECT_TRUE(OwnerPolicy(0, false).CheckStart(by_dialect, Spec()).ok());
+  EXPECT_EQ(*OwnerPolicy(kAnn, {kAnn}, false).CheckStart(by_dialect, Spec()), "ann");
+  ExpectDenied(OwnerPolicy(kRoot, {kRoot, kBob}, true).CheckStart(by_api, Spec("bob")), "owner");
+}
+
+TEST(OwnerPolicyTest, RootRunsCommandsAsWhomTheNodeAllowsAndNobodyElse) {
+  const OwnerPolicy policy(kRoot, {kRoot, kAnn, kBob}, false);
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(0), Spec()), "root");
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(0), Spec("bob")), "bob");
+  ExpectDenied(policy.CheckStart(Identity::Local(0), Spec("carl")), "root, ann, bob");
+  // A node whose list leaves root out runs nothing as root.
+  const OwnerPolicy careful(kRoot, {kAnn}, false);
+  ExpectDenied(careful.CheckStart(Identity::Local(0), Spec()), "rule \"run_as\"");
+  EXPECT_EQ(*careful.CheckStart(Identity::Local(0), Spec("ann")), "ann");
+}
+
+TEST(OwnerPolicyTest, ALocalUserOfTheListRunsCommandsAsThemselvesOnly) {
+  const OwnerPolicy policy(kRoot, {kRoot, kAnn, kBob}, false);
+  EXPECT_TRUE(policy.Admits(1001));
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(1001), Spec()), "bob");
+  EXPECT_EQ(*policy.CheckStart(Identity::Local(1001), Spec("bob")), "bob");
+  ExpectDenied(policy.CheckStart(Identity::Local(1001), Spec("ann")), "rule \"owner\"");
+  ExpectDenied(policy.CheckStart(Identity::Local(1001), Spec("root")), "rule \"owner\"");
+  EXPECT_FALSE(policy.MayAccess(Identity::Local(1001), Identity::Local(1000)));
+  EXPECT_TRUE(policy.MayAccess(Identity::Local(0), Identity::Local(1000)));
 }
 
 }  // namespace

@@ -20,11 +20,13 @@ CommandSpec Spec(const std::string& program) {
 TEST(SessionRecordTest, TheNextFrontReadsWhatThisOneWrote) {
   for (const Identity& owner :
        {Identity::Local(1000), Identity::Local(0), Identity::Anonymous("127.0.0.1", "framed")}) {
-    const auto record = SessionRecord::Parse(SessionRecord::Of(owner, Spec("cat")).Serialize());
+    const auto record =
+        SessionRecord::Parse(SessionRecord::Of(owner, Spec("cat"), "ann").Serialize());
     ASSERT_TRUE(record.ok()) << record.status();
     EXPECT_EQ(record->owner.name, owner.name);
     EXPECT_EQ(record->owner.uid, owner.uid);
     EXPECT_EQ(record->owner.dialect, owner.dialect);
+    EXPECT_EQ(record->user, "ann");
     EXPECT_EQ(record->program, "cat");
     EXPECT_EQ(record->cwd, "/tmp");
     EXPECT_TRUE(record->takes_input);
@@ -39,7 +41,7 @@ TEST(SessionRecordTest, TheNextFrontReadsWhatThisOneWrote) {
 }
 
 TEST(SessionRecordTest, TheCommandLineIsQuotedAsForAShellAndHoldsNoNamedSecret) {
-  EXPECT_EQ(SessionRecord::Of(Identity::Local(0), Spec("cat")).command_line,
+  EXPECT_EQ(SessionRecord::Of(Identity::Local(0), Spec("cat"), "root").command_line,
             R"(cat --password '[redacted]' 'it'\''s' $'new\nline')");
 }
 
@@ -52,7 +54,7 @@ TEST(SessionRecordTest, ItStaysSmallEnoughForTheKeeper) {
   }
   parts.request_id = std::string(128, 'r');
   const std::string bytes =
-      SessionRecord::Of(Identity::Local(0), *CommandSpec::Create(parts)).Serialize();
+      SessionRecord::Of(Identity::Local(0), *CommandSpec::Create(parts), "root").Serialize();
   EXPECT_LT(bytes.size(), 16U * 1024);
 }
 

@@ -8,7 +8,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const User kUser{.uid = 1000, .name = "ann", .home = "/home/ann", .shell = "/bin/zsh"};
+const User kUser{.uid = 1000,
+                 .gid = 1000,
+                 .groups = {1000},
+                 .name = "ann",
+                 .home = "/home/ann",
+                 .shell = "/bin/zsh"};
 
 v1::SpawnRecord Record(std::initializer_list<const char*> argv) {
   v1::SpawnRecord record;
@@ -63,7 +68,7 @@ TEST(PlanTest, AnEvilFrontsRecordIsRefused) {
   records[4].add_env(std::string("A=\0", 3));
   records[5].set_cwd("relative");
   records[6].set_cwd(std::string("/\0", 2));
-  records[7].mutable_run_as()->set_user("root");
+  records[7].mutable_limits()->set_nice(20);
   records[8].set_argv(0, "");
   for (const v1::SpawnRecord& record : records) {
     EXPECT_TRUE(absl::IsInvalidArgument(PlanChild(record, kUser, "e-1").status()));

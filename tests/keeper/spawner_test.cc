@@ -147,5 +147,31 @@ TEST_F(SpawnerTest, ALaneServesAgainAfterAnyOutcome) {
   }
 }
 
+TEST_F(SpawnerTest, AnotherUserIsAnotherUserForGood) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  ChildPlan plan = Plan({"/bin/sh", "-c",
+                         "id -u; id -g; id -G; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | "
+                         "grep -vc 0000000000000000; (echo 0 > /proc/self/uid_map) 2>/dev/null; "
+                         "setpriv --reuid 0 true 2>/dev/null || echo stays"});
+  plan.credentials = Credentials{.uid = 65534, .gid = 65533, .groups = {65533, 1, 2}};
+  const Outcome outcome = Run(std::move(plan));
+  EXPECT_EQ(outcome.output, "65534\n65533\n65533 1 2\n0\nstays\n");
+}
+
+TEST_F(SpawnerTest, LimitsAndNicenessAreTheChilds) {
+  ChildPlan plan = Plan({"/bin/sh", "-c", "ulimit -n; nice"});
+  plan.limits = {{.resource = RLIMIT_NOFILE, .limit = {77, 77}}};
+  plan.nice = 3;
+  EXPECT_EQ(Run(std::move(plan)).output, "77\n3\n");
+}
+
+TEST_F(SpawnerTest, AnOpenFileIsRunWithoutItsPath) {
+  ChildPlan plan = Plan({"renamed", "-c", "echo $0; ls /proc/self/fd"});
+  const UniqueFd program(open("/bin/sh", O_RDONLY | O_CLOEXEC));
+  plan.program = program.get();
+  plan.candidates = {"/nonexistent"};
+  EXPECT_EQ(Run(std::move(plan)).output, "renamed\n0\n1\n2\n3\n");
+}
+
 }  // namespace
 }  // namespace nacre::keeper

@@ -25,11 +25,13 @@ class AcceptorTest : public ::testing::Test {
     sockaddr_un name = Name();
     ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
     ASSERT_EQ(listen(listener.get(), 100), 0);
-    acceptor_.emplace(loop_, budget_, owner, [this](const Identity& identity, UniqueFd connection) {
-      identities_.push_back(identity.name);
-      received_.push_back(std::move(connection));
-      return true;
-    });
+    policy_.emplace(NodeUser{owner, "owner"}, std::vector<NodeUser>{}, false);
+    acceptor_.emplace(loop_, budget_, *policy_,
+                      [this](const Identity& identity, UniqueFd connection) {
+                        identities_.push_back(identity.name);
+                        received_.push_back(std::move(connection));
+                        return true;
+                      });
     acceptor_->Listen(address_, std::move(listener));
   }
 
@@ -70,6 +72,7 @@ class AcceptorTest : public ::testing::Test {
   FdBudget budget_{2 * kBudget};
   std::vector<std::string> identities_;
   std::vector<UniqueFd> received_;
+  std::optional<OwnerPolicy> policy_;
   std::optional<Acceptor> acceptor_;
 };
 

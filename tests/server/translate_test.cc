@@ -65,17 +65,33 @@ TEST(TranslateTest, EveryWayToSayACommandArrives) {
 
 TEST(TranslateTest, WhatIsNotServedIsRefusedByNameAndNeverIgnored) {
   v1::Start start = Valid();
-  start.mutable_command()->set_run_as_user("root");
-  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.run_as_user");
-  start = Valid();
   start.mutable_command()->mutable_terminal();
   EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.terminal");
   start = Valid();
-  start.mutable_command()->mutable_limits()->set_memory_bytes(1);
-  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.limits");
-  start = Valid();
+  start.mutable_command()->mutable_limits()->set_output_bytes(1);
+  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.limits.output_bytes");
+}
+
+TEST(TranslateTest, UserLimitsAndScopeReachTheKeeper) {
+  v1::Start start = Valid();
+  start.mutable_command()->set_run_as_user("bob");
+  v1::Limits* limits = start.mutable_command()->mutable_limits();
+  limits->mutable_cpu_time()->set_seconds(2);
+  limits->set_memory_bytes(3);
+  limits->set_processes(4);
+  limits->set_open_files(5);
+  limits->set_nice(6);
   start.mutable_policies()->set_kill_scope(v1::KILL_SCOPE_LEADER);
-  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED policies.kill_scope = KILL_SCOPE_LEADER");
+  const auto spec = ToCommandSpec(start);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->run_as(), "bob");
+  const keeper::v1::SpawnRecord record = spec->ToRecord();
+  EXPECT_EQ(record.kill_scope(), keeper::v1::KILL_SCOPE_LEADER);
+  EXPECT_EQ(record.limits().cpu_ns(), 2'000'000'000U);
+  EXPECT_EQ(record.limits().memory_bytes(), 3U);
+  EXPECT_EQ(record.limits().processes(), 4U);
+  EXPECT_EQ(record.limits().open_files(), 5U);
+  EXPECT_EQ(record.limits().nice(), 6U);
 }
 
 TEST(TranslateTest, BadValuesAreRefusedByName) {

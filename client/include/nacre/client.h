@@ -67,6 +67,23 @@ enum class OnDisconnect {
   kKill,            // End it by the ladder at once.
 };
 
+// Whom a kill reaches.
+enum class KillScope {
+  kSession,       // Everything the command has started, wherever it has gone.
+  kProcessGroup,  // The command's process group.
+  kLeader,        // Its first process.
+};
+
+// Bounds on what a command may use; 0: none. A start fails with FAILED_PRECONDITION/
+// LIMIT_UNAVAILABLE where the node can't enforce one.
+struct Limits {
+  absl::Duration cpu_time;    // Of all its processes together; at least 10 ms.
+  uint64_t memory_bytes = 0;  // Likewise.
+  uint32_t processes = 0;     // And threads, at once.
+  uint32_t open_files = 0;    // Of one process.
+  int nice = 0;               // 0 to 19.
+};
+
 // What happens to output that nobody drives once the session's log is full.
 enum class Overflow {
   kKeepNewest,  // The oldest goes; who reads across its place gets a Gap.
@@ -82,11 +99,14 @@ struct Command {
   // Added to the node's clean base (PATH, HOME, USER, LOGNAME, SHELL, LANG, NACRE_SESSION_ID).
   std::map<std::string, std::string> env;
   std::string cwd;            // Absolute. Empty: the user's home.
+  std::string run_as_user;    // UTF-8. Empty: the caller's own; the daemon's for root.
   bool input = false;         // Whether it reads WriteInput(). False: it reads end of file.
   bool merge_stderr = false;  // Whether its standard error joins its standard output, in order.
   // Bound on its run time by the wall clock, kept by the node; at least 1 ms.
   absl::Duration timeout = absl::InfiniteDuration();
+  Limits limits;
   KillLadder ladder;
+  KillScope kill_scope = KillScope::kSession;
   OnDisconnect on_disconnect = OnDisconnect::kDefault;
   // How long the node holds what a lost driver lacks. Default: 30 s. At most 24 h.
   std::optional<absl::Duration> disconnect_grace;
@@ -109,15 +129,16 @@ enum class OutputStream { kStdout, kStderr };
 
 // Why a session ended. How the process itself ended is said by Termination::result.
 enum class Cause {
-  kUnknown,      // A cause that this client is too old to know.
-  kExited,       // It exited by itself.
-  kSignaled,     // A signal that no rule of the session sent.
-  kTimedOut,     // Its timeout passed.
-  kCancelled,    // A caller cancelled it.
-  kOutputLimit,  // It wrote more than its limit.
-  kOutOfMemory,  // It ran out of memory.
-  kNodeLost,     // The node lost it.
-  kDisconnected  // The caller was lost.
+  kUnknown,       // A cause that this client is too old to know.
+  kExited,        // It exited by itself.
+  kSignaled,      // A signal that no rule of the session sent.
+  kTimedOut,      // Its timeout passed.
+  kCancelled,     // A caller cancelled it.
+  kOutputLimit,   // It wrote more than its limit.
+  kOutOfMemory,   // It ran out of memory.
+  kNodeLost,      // The node lost it.
+  kDisconnected,  // The caller was lost.
+  kCpuLimit       // It used up its limit on CPU time.
 };
 
 // The name as the node's API has it, in lower case, e.g. "timed out".
@@ -330,8 +351,9 @@ std::string_view SessionStateName(SessionState state);
 // A session as it was when asked.
 struct SessionInfo {
   std::string id;
-  absl::Time start_time;  // By the node's wall clock.
-  std::string owner;      // Identity that started it, e.g. "uid:1000".
+  absl::Time start_time;    // By the node's wall clock.
+  std::string owner;        // Identity that started it, e.g. "uid:1000".
+  std::string run_as_user;  // User that the command runs as.
   SessionState state = SessionState::kUnknown;
   std::string command_line;  // For people: quoted as for a shell, cut off at 1 KiB.
   std::map<std::string, std::string> tags;
@@ -418,7 +440,8 @@ class Client {
   absl::StatusOr<SessionInfo> EndSession(const std::string& session_id);
 
   // Sends a signal to the command. FAILED_PRECONDITION/SESSION_ENDED; INVALID_ARGUMENT: no signal.
-  absl::Status SignalSession(const std::string& session_id, int number);
+  absl::Status SignalSession(const std::string& session_id, int number,
+                             KillScope scope = KillScope::kSession);
 
   // Forgets an ended session, or with `force` any. FAILED_PRECONDITION/SESSION_RUNNING.
   absl::Status DeleteSession(const std::string& session_id, bool force = false);

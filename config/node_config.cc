@@ -1,0 +1,217 @@
+#include "config/node_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <functional>
+#include <map>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/unique_fd.h"
+#include "config/nearest.h"
+
+namespace nacre {
+namespace {
+
+constexpr size_t kMaxFile = 1024 * 1024;
+
+// The file's text, once it is sure that nobody else wrote it: it says whom commands run as.
+absl::StatusOr<std::string> ReadTrusted(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info;
+  if (!file.valid() || fstat(file.get(), &info) != 0) return absl::ErrnoToStatus(errno, path);
+  if (S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s is a directory", path));
+  }
+  if (S_ISREG(info.st_mode) && ((info.st_uid != 0 && info.st_uid != geteuid()) ||
+                                (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+    return absl::PermissionDeniedError(
+        absl::StrFormat("%s: others could have written it; chown it to %s and chmod go-w it", path,
+                        geteuid() == 0 ? "root" : "yourself"));
+  }
+  std::string text(kMaxFile + 1, '\0');
+  size_t size = 0;
+  ssize_t got;
+  while (size < text.size() &&
+         (got = read(file.get(), text.data() + size, text.size() - size)) > 0) {
+    size += static_cast<size_t>(got);
+  }
+  if (size > kMaxFile) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s is larger than 1 MiB", path));
+  }
+  text.resize(size);
+  return text;
+}
+
+// Where a value stands, for messages.
+std::string Place(const std::string& path, const toml::node& node) {
+  return absl::StrFormat("%s:%d", path, node.source().begin.line);
+}
+
+absl::Status Wrong(const std::string& path, const toml::node& node, absl::string_view key,
+                   absl::string_view wanted) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("%s: %s is not %s", Place(path, node), key, wanted));
+}
+
+// One compat table as text: "framed=127.0.0.1:9100,order=err-out".
+absl::StatusOr<std::string> CompatText(const std::string& path, const toml::table& table) {
+  std::string dialect, address, options;
+  for (const auto& [name, node] : table) {
+    const std::string key(name.str());
+    std::string text;
+    if (node.is_string()) {
+      text = node.as_string()->get();
+    } else if (node.is_integer()) {
+      text = absl::StrCat(node.as_integer()->get());
+    } else {
+      return Wrong(path, node, key, "a string or a whole number");
+    }
+    if (absl::StrContains(text, ',')) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s: %s holds a comma", Place(path, node), key));
+    }
+    if (key == "dialect") {
+      dialect = text;
+    } else if (key == "address") {
+      address = text;
+    } else {
+      absl::StrAppend(&options, ",", key, "=", text);
+    }
+  }
+  if (dialect.empty() || address.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: [[compat]] lacks its dialect or address", Place(path, table)));
+  }
+  return absl::StrCat(dialect, "=", address, options);
+}
+
+absl::Status ReadList(const std::string& path, absl::string_view key, const toml::node& node,
+                      std::vector<std::string>* list) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return Wrong(path, node, key, "a list of strings");
+  list->clear();
+  for (const toml::node& one : *array) {
+    if (!one.is_string()) return Wrong(path, one, key, "a list of strings");
+    list->push_back(one.as_string()->get());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadCompat(const std::string& path, const toml::node& node,
+                        std::vector<std::string>* compat) {
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return Wrong(path, node, "compat", "written as [[compat]] tables");
+  compat->clear();
+  for (const toml::node& one : *array) {
+    if (!one.is_table()) return Wrong(path, one, "compat", "written as [[compat]] tables");
+    auto text = CompatText(path, *one.as_table());
+    if (!text.ok()) return text.status();
+    compat->push_back(*std::move(text));
+  }
+  return absl::OkStatus();
+}
+
+std::map<std::string, std::string*> Strings(NodeConfig* config) {
+  return {{"state_dir", &config->state_dir},     {"front", &config->front},
+          {"front_user", &config->front_user},   {"socket_group", &config->socket_group},
+          {"cgroup", &config->cgroup},           {"drain_timeout", &config->drain_timeout},
+          {"spool_limit", &config->spool_limit}, {"log_level", &config->log_level}};
+}
+
+std::map<std::string, std::vector<std::string>*> Lists(NodeConfig* config) {
+  return {{"listen", &config->listen}, {"run_as", &config->run_as}};
+}
+
+constexpr char kCompat[] = "compat";
+constexpr char kInsecureLoopback[] = "insecure_loopback";
+
+absl::Status ReadKey(const std::string& path, const std::string& key, const toml::node& node,
+                     NodeConfig* config) {
+  if (key == kCompat) return ReadCompat(path, node, &config->compat);
+  if (key == kInsecureLoopback) {
+    if (!node.is_boolean()) return Wrong(path, node, key, "true or false");
+    config->insecure_loopback = node.as_boolean()->get();
+    return absl::OkStatus();
+  }
+  const auto strings = Strings(config);
+  if (const auto it = strings.find(key); it != strings.end()) {
+    if (!node.is_string()) return Wrong(path, node, key, "a string");
+    *it->second = node.as_string()->get();
+    return absl::OkStatus();
+  }
+  const auto lists = Lists(config);
+  if (const auto it = lists.find(key); it != lists.end()) {
+    return ReadList(path, key, node, it->second);
+  }
+  std::vector<std::string> known = {kCompat, kInsecureLoopback};
+  for (const auto& [name, value] : strings) known.push_back(name);
+  for (const auto& [name, value] : lists) known.push_back(name);
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "%s: there is no key \"%s\"%s", Place(path, node), key, DidYouMean(key, known)));
+}
+
+toml::table CompatTable(const std::string& text) {
+  toml::table table;
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  const std::pair<std::string, std::string> first =
+      absl::StrSplit(parts[0], absl::MaxSplits('=', 1));
+  table.insert("dialect", first.first);
+  table.insert("address", first.second);
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const std::pair<std::string, std::string> option =
+        absl::StrSplit(parts[i], absl::MaxSplits('=', 1));
+    table.insert(option.first, option.second);
+  }
+  return table;
+}
+
+}  // namespace
+
+absl::StatusOr<NodeConfig> NodeConfig::Load(const std::string& path, NodeConfig defaults) {
+  auto text = ReadTrusted(path);
+  if (!text.ok()) return text.status();
+  toml::table table;
+  try {
+    table = toml::parse(*text, path);
+  } catch (const toml::parse_error& error) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s:%d: %s", path, error.source().begin.line,
+                                                      std::string(error.description())));
+  }
+  NodeConfig config = std::move(defaults);
+  for (const auto& [key, node] : table) {
+    if (absl::Status status = ReadKey(path, std::string(key.str()), node, &config); !status.ok()) {
+      return status;
+    }
+  }
+  return config;
+}
+
+std::string NodeConfig::ToToml() const {
+  NodeConfig copy = *this;
+  toml::table table;
+  for (const auto& [key, value] : Strings(&copy)) {
+    if (!value->empty()) table.insert(key, *value);
+  }
+  for (const auto& [key, list] : Lists(&copy)) {
+    toml::array array;
+    for (const std::string& one : *list) array.push_back(one);
+    if (!list->empty()) table.insert(key, std::move(array));
+  }
+  table.insert(kInsecureLoopback, insecure_loopback);
+  toml::array tables;
+  for (const std::string& one : compat) tables.push_back(CompatTable(one));
+  if (!tables.empty()) table.insert(kCompat, std::move(tables));
+  std::ostringstream out;
+  out << table << '\n';
+  return out.str();
+}
+
+}  // namespace nacre
