@@ -255,12 +255,17 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags* flags, NodeConfig* c
   return std::nullopt;
 }
 
-// What the file says, and over it the command line.
-absl::StatusOr<NodeConfig> Configure(int argc, char** argv, const Flags& flags) {
+NodeConfig Defaults() {
   NodeConfig config;
   config.listen = {"unix:" + DefaultSocket()};
   config.state_dir = DefaultStateDir();
   config.front = DefaultFront();
+  return config;
+}
+
+// What the file says, and over it the command line.
+absl::StatusOr<NodeConfig> Configure(int argc, char** argv, const Flags& flags) {
+  NodeConfig config = Defaults();
   const std::string path = flags.config.empty() ? DefaultConfig() : flags.config;
   if (!flags.config.empty() || access(path.c_str(), F_OK) == 0) {
     auto loaded = NodeConfig::Load(path, std::move(config));
@@ -306,7 +311,7 @@ int Fail(int status, absl::string_view why) {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  NodeConfig unused;
+  NodeConfig unused = Defaults();
   if (const std::optional<int> status = ParseFlags(argc, argv, &flags, &unused)) return *status;
   auto config = Configure(argc, argv, flags);
   if (!config.ok()) return Fail(2, config.status().message());
