@@ -90,11 +90,15 @@ class Executor {
   void Drain(std::function<void()> on_idle);
 
   size_t running() const { return running_; }
+  // Sessions that have ended and are retained.
+  size_t retained() const { return retention_.size(); }
+  bool draining() const { return draining_; }
+  // First part of all session ids of this keeper.
+  std::string Epoch() const;
 
  private:
   void Adopt(const keeper::v1::Adopted& adopted);
   std::shared_ptr<Session> FindRequest(const Identity& identity, const std::string& request_id);
-  std::string Epoch() const;
   std::string SessionId(uint64_t number) const;
   void SendAudit(std::string line);
   void SendSpawn(uint64_t number, keeper::v1::SpawnRecord record);

@@ -132,6 +132,7 @@ absl::StatusOr<std::unique_ptr<Keeper>> Keeper::Create(KeeperOptions options) {
 }
 
 absl::Status Keeper::Open() {
+  start_unix_ns_ = WallNs();
   mallopt(M_MMAP_THRESHOLD, kMmapThreshold);
   rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
@@ -330,6 +331,8 @@ absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
   welcome->set_max_sessions(kMaxSessions);
   welcome->set_insecure_loopback(options_.serving.insecure_loopback);
   welcome->set_kill_method(cgroups_ != nullptr ? "cgroup" : "search");
+  welcome->set_pid(static_cast<uint32_t>(getpid()));
+  welcome->set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
   for (const User& user : users_.allowed()) {
     v1::User* allowed = welcome->add_users();
     allowed->set_uid(user.uid);

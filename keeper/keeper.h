@@ -144,6 +144,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   std::vector<std::shared_ptr<Listener>> listeners_;
   Users users_;
   uint32_t epoch_ = 0;
+  int64_t start_unix_ns_ = 0;
   size_t max_running_ = 0;
 
   std::unique_ptr<Front> front_, successor_;

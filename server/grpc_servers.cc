@@ -6,8 +6,10 @@
 
 #include <asio/post.hpp>
 
+#include "nacre/v1/node.grpc.pb.h"
 #include "nacre/v1/shell.grpc.pb.h"
 #include "server/bidi_stream.h"
+#include "server/node_calls.h"
 #include "server/run_reactor.h"
 #include "server/session_calls.h"
 #include "server/status.h"
@@ -38,6 +40,37 @@ void WatchNetwork(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingIntervalMs);
 }
+
+// Answers with what `call` says on the loop. Request and response live until then.
+template <typename Call>
+grpc::ServerUnaryReactor* AnswerOn(asio::io_context& loop, Executor& executor,
+                                   grpc::CallbackServerContext* context, Call call) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  asio::post(loop, [&executor, reactor, call = std::move(call)] {
+    const grpc::Status status = ToGrpcStatus(call());
+    executor.WhenKept([reactor, status] { reactor->Finish(status); });
+  });
+  return reactor;
+}
+
+// The same for every identity.
+class NodeService : public v1::NodeService::CallbackService {
+ public:
+  NodeService(asio::io_context& loop, Executor& executor, const v1::Node& facts)
+      : loop_(loop), executor_(executor), facts_(facts) {}
+
+  grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,
+                                    const v1::GetNodeRequest* /*request*/,
+                                    v1::GetNodeResponse* response) override {
+    return AnswerOn(loop_, executor_, context,
+                    [this, response] { return nacre::GetNode(executor_, facts_, response); });
+  }
+
+ private:
+  asio::io_context& loop_;
+  Executor& executor_;
+  const v1::Node& facts_;
+};
 
 // The service as one identity sees it.
 class ShellService : public v1::ShellService::CallbackService {
@@ -122,15 +155,9 @@ class ShellService : public v1::ShellService::CallbackService {
   }
 
  private:
-  // Answers with what `call` says on the loop. Request and response live until then.
   template <typename Call>
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call call) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    asio::post(loop_, [this, reactor, call = std::move(call)] {
-      const grpc::Status status = ToGrpcStatus(call());
-      executor_.WhenKept([reactor, status] { reactor->Finish(status); });
-    });
-    return reactor;
+    return AnswerOn(loop_, executor_, context, std::move(call));
   }
 
   asio::io_context& loop_;
@@ -141,9 +168,11 @@ class ShellService : public v1::ShellService::CallbackService {
 }  // namespace
 
 struct GrpcServers::Principal {
-  Principal(asio::io_context& loop, Executor& executor, const Identity& identity)
-      : shell(loop, executor, identity) {
+  Principal(asio::io_context& loop, Executor& executor, const v1::Node& facts,
+            const Identity& identity)
+      : node(loop, executor, facts), shell(loop, executor, identity) {
     grpc::ServerBuilder builder;
+    builder.RegisterService(&node);
     builder.RegisterService(&shell);
     builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
@@ -161,13 +190,14 @@ struct GrpcServers::Principal {
     server = builder.BuildAndStart();
   }
 
+  NodeService node;
   ShellService shell;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
 };
 
-GrpcServers::GrpcServers(asio::io_context& loop, Executor& executor)
-    : loop_(loop), executor_(executor) {
+GrpcServers::GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts)
+    : loop_(loop), executor_(executor), facts_(std::move(facts)) {
   grpc::EnableDefaultHealthCheckService(true);
 }
 
@@ -179,7 +209,7 @@ absl::Status GrpcServers::Serve(const Identity& identity, UniqueFd connection) {
     if (principals_.size() >= kMaxPrincipals) {
       return absl::ResourceExhaustedError("too many identities at once");
     }
-    auto principal = std::make_unique<Principal>(loop_, executor_, identity);
+    auto principal = std::make_unique<Principal>(loop_, executor_, facts_, identity);
     if (principal->server == nullptr) return absl::InternalError("gRPC server did not start");
     it = principals_.emplace(identity.name, std::move(principal)).first;
   }

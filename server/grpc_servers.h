@@ -10,6 +10,7 @@
 #include "base/unique_fd.h"
 #include "executor/executor.h"
 #include "executor/identity.h"
+#include "nacre/v1/node.pb.h"
 
 namespace nacre {
 
@@ -18,7 +19,8 @@ namespace nacre {
 // Shutdown.
 class GrpcServers {
  public:
-  GrpcServers(asio::io_context& loop, Executor& executor);
+  // `facts`: what GetNode tells that doesn't change while this process lives.
+  GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts);
   ~GrpcServers();
 
   // Hands an accepted, non-blocking connection of `identity` to gRPC. RESOURCE_EXHAUSTED: too many
@@ -37,6 +39,7 @@ class GrpcServers {
 
   asio::io_context& loop_;
   Executor& executor_;
+  const v1::Node facts_;
   std::map<std::string, std::unique_ptr<Principal>> principals_;
 };
 

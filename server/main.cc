@@ -34,6 +34,7 @@
 #include "server/acceptor.h"
 #include "server/confine.h"
 #include "server/grpc_servers.h"
+#include "server/node_facts.h"
 
 namespace nacre {
 namespace {
@@ -61,10 +62,18 @@ void ScrubEnvironment() {
 }
 
 struct Options {
-  // Of each compatibility listener; see CompatListener.
-  std::vector<std::string> compat;
+  std::vector<CompatListener> compat;
   uint64_t spool_limit = 0;
 };
+
+absl::Status AddCompat(const std::vector<std::string>& texts, Options* options) {
+  for (const std::string& text : texts) {
+    auto listener = CompatListener::Parse(text);
+    if (!listener.ok()) return listener.status();
+    options->compat.push_back(*std::move(listener));
+  }
+  return absl::OkStatus();
+}
 
 // Everything of a running front; members in the order of what they need.
 class Front {
@@ -74,7 +83,8 @@ class Front {
         options_(options),
         policy_(MakePolicy(link.welcome())),
         executor_(loop, link, policy_),
-        servers_(loop, executor_),
+        servers_(loop, executor_,
+                 GatherNodeFacts(link.welcome(), NACRE_VERSION, Dialects(options))),
         grpc_fds_(FdBudget::OfThisProcess() / (options.compat.empty() ? 1 : 2)),
         acceptor_(loop, grpc_fds_, policy_,
                   [this](const Identity& identity, UniqueFd connection) {
@@ -105,12 +115,11 @@ class Front {
       if (next_compat == options_.compat.size()) {
         return absl::InternalError("a listener without its --compat: " + listener.name());
       }
-      auto compat = CompatListener::Parse(options_.compat[next_compat++]);
-      if (!compat.ok()) return compat.status();
-      compat->address = *std::move(address);
+      CompatListener compat = options_.compat[next_compat++];
+      compat.address = *std::move(address);
       std::optional<Secret> secret;
       if (!listener.secret().empty()) secret = Secret{listener.secret_name(), listener.secret()};
-      compat_->Listen(*compat, std::move(secret), std::move(sockets.listeners[i]));
+      compat_->Listen(compat, std::move(secret), std::move(sockets.listeners[i]));
     }
     return absl::OkStatus();
   }
@@ -184,6 +193,14 @@ class Front {
       run_as.push_back({user.uid(), user.name()});
     return OwnerPolicy({welcome.uid(), welcome.user()}, std::move(run_as),
                        welcome.insecure_loopback());
+  }
+
+  static std::vector<std::string> Dialects(const Options& options) {
+    std::vector<std::string> dialects;
+    for (const CompatListener& compat : options.compat) {
+      dialects.emplace_back(ToString(compat.dialect));
+    }
+    return dialects;
   }
 
   void StopAccepting() {
@@ -263,7 +280,8 @@ int Main(int argc, char** argv) {
   app.add_option("--log-level", log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   Options options;
-  app.add_option("--compat", options.compat);
+  std::vector<std::string> compat;
+  app.add_option("--compat", compat);
   app.add_option("--spool-limit", options.spool_limit);
   try {
     app.parse(argc, argv);
@@ -277,6 +295,10 @@ int Main(int argc, char** argv) {
   if (fstat(kChannelFd, &channel) != 0 || !S_ISSOCK(channel.st_mode)) {
     log::Error("nacre-front is started by nacred, not by hand");
     return 2;
+  }
+  if (absl::Status status = AddCompat(compat, &options); !status.ok()) {
+    log::Error("%s", std::string(status.message()));
+    return 1;
   }
   if (absl::Status status = Confine(); !status.ok()) {
     log::Error("%s", std::string(status.message()));
