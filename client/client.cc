@@ -14,6 +14,7 @@
 #include "client/channel.h"
 #include "client/command.h"
 #include "client/connect_error.h"
+#include "client/node_info.h"
 #include "client/output_ledger.h"
 #include "client/process.h"
 #include "client/repeat.h"
@@ -21,6 +22,7 @@
 #include "client/status.h"
 #include "client/target.h"
 #include "client/termination.h"
+#include "nacre/v1/node.grpc.pb.h"
 #include "nacre/v1/shell.grpc.pb.h"
 
 namespace nacre::client {
@@ -84,12 +86,14 @@ class Client::Impl {
         text_(target_.ToString()),
         channel_(std::move(channel)),
         stub_(v1::ShellService::NewStub(channel_)),
+        node_stub_(v1::NodeService::NewStub(channel_)),
         resume_for_(resume_for) {}
 
   const std::string& text() const { return text_; }
   const Target& target() const { return target_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   v1::ShellService::Stub& stub() const { return *stub_; }
+  v1::NodeService::Stub& node_stub() const { return *node_stub_; }
 
   std::unique_ptr<Process> Follow(Opening opening) const {
     return std::unique_ptr<Process>(new Process(
@@ -112,6 +116,7 @@ class Client::Impl {
   const std::string text_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ShellService::Stub> stub_;
+  const std::unique_ptr<v1::NodeService::Stub> node_stub_;
   const absl::Duration resume_for_;
 };
 
@@ -177,6 +182,20 @@ absl::StatusOr<std::unique_ptr<Process>> Client::Attach(const std::string& sessi
   auto attach = ToAttach(session_id, options);
   if (!attach.ok()) return attach.status();
   return impl_->Follow(*std::move(attach));
+}
+
+absl::StatusOr<NodeInfo> Client::GetNode() {
+  v1::GetNodeResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->node_stub().GetNode(context, v1::GetNodeRequest(), &response);
+  });
+  // gRPC's own answer for a service that isn't there says nothing.
+  if (absl::IsUnimplemented(status)) {
+    return absl::UnimplementedError(
+        absl::StrCat("the node at ", target(), " can't tell of itself: its release is too old"));
+  }
+  if (!status.ok()) return status;
+  return FromWire(response.node());
 }
 
 absl::StatusOr<StartResult> Client::StartSession(const Command& command) {

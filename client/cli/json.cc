@@ -1,6 +1,7 @@
 #include "client/cli/json.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_replace.h"
@@ -68,6 +69,32 @@ Json Session(const client::SessionInfo& session) {
   return json;
 }
 
+Json Node(const client::NodeInfo& node) {
+  Json listeners = Json::array();
+  for (const client::NodeListener& listener : node.listeners) {
+    listeners.push_back({{"name", listener.name},
+                         {"address", listener.address},
+                         {"dialect", listener.dialect},
+                         {"requires_secret", listener.requires_secret},
+                         {"warning", listener.warning}});
+  }
+  Json json = {{"version", node.version}, {"epoch", node.epoch}, {"host_name", node.host_name}};
+  if (node.start_time.has_value()) json["start_time"] = Time(*node.start_time);
+  if (node.daemon_pid != 0) json["daemon_pid"] = node.daemon_pid;
+  json["front_pid"] = node.front_pid;
+  json["front_start_time"] = Time(node.front_start_time);
+  json["user"] = node.user;
+  json["front_user"] = node.front_user;
+  json["run_as_users"] = node.run_as_users;
+  json["listeners"] = std::move(listeners);
+  json["running_sessions"] = node.running_sessions;
+  json["ended_sessions"] = node.ended_sessions;
+  json["max_sessions"] = node.max_sessions;
+  json["kill_method"] = std::string(client::KillMethodName(node.kill_method));
+  json["draining"] = node.draining;
+  return json;
+}
+
 // One line; what is not UTF-8 becomes U+FFFD.
 std::string Text(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
@@ -82,5 +109,7 @@ std::string ToJson(const std::vector<client::SessionInfo>& sessions) {
   for (const client::SessionInfo& session : sessions) list.push_back(Session(session));
   return Text(list);
 }
+
+std::string ToJson(const client::NodeInfo& node) { return Text(Node(node)); }
 
 }  // namespace nacre::cli

@@ -1,4 +1,4 @@
-// Sessions for programs.
+// Sessions and nodes for programs.
 #ifndef NACRE_CLIENT_CLI_JSON_H_
 #define NACRE_CLIENT_CLI_JSON_H_
 
@@ -15,6 +15,9 @@ std::string ToJson(const client::SessionInfo& session);
 
 // An array of them.
 std::string ToJson(const std::vector<client::SessionInfo>& sessions);
+
+// Likewise, an object with the fields of nacre.v1.Node.
+std::string ToJson(const client::NodeInfo& node);
 
 }  // namespace nacre::cli
 

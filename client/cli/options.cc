@@ -68,10 +68,10 @@ void AddSessions(CLI::App* app, std::vector<std::string>* ids) {
       ->type_name("");
 }
 
-void AddJson(CLI::App* app, bool* json) {
+void AddJson(CLI::App* app, bool* json, const std::string& what) {
   app->add_option_function<std::string>(
          "-o,--output", [json](const std::string& format) { *json = format == "json"; },
-         "json: print the session as JSON")
+         "json: print " + what + " as JSON")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"json", "text"}).description(""));
 }

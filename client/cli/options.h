@@ -25,8 +25,8 @@ void AddVerbosity(CLI::App* app, CommonArguments* common, const std::string& hel
 void AddSession(CLI::App* app, std::string* id);
 void AddSessions(CLI::App* app, std::vector<std::string>* ids);
 
-// -o json
-void AddJson(CLI::App* app, bool* json);
+// -o json, which prints `what`.
+void AddJson(CLI::App* app, bool* json, const std::string& what = "the session");
 
 // A duration such as 500ms or 1.5m, at least `least`.
 void AddDuration(CLI::App* app, const std::string& names, std::optional<absl::Duration>* value,

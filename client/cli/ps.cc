@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "client/cli/age.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/options.h"
@@ -31,15 +32,6 @@ Examples:
 constexpr size_t kCommandWidth = 50;
 
 using Sessions = std::vector<client::SessionInfo>;
-
-// The largest unit that fits, e.g. "5m".
-std::string Age(absl::Duration age) {
-  const int64_t seconds = std::max<int64_t>(absl::ToInt64Seconds(age), 0);
-  if (seconds < 60) return absl::StrCat(seconds, "s");
-  if (seconds < 3600) return absl::StrCat(seconds / 60, "m");
-  if (seconds < 24 * 3600) return absl::StrCat(seconds / 3600, "h");
-  return absl::StrCat(seconds / (24 * 3600), "d");
-}
 
 std::string Tags(const std::map<std::string, std::string>& tags) {
   std::string text;

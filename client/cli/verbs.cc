@@ -5,7 +5,7 @@ namespace nacre::cli {
 std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   for (const auto make : {MakeExec, MakeStart, MakeAttach, MakeLogs, MakePs, MakeWait, MakeEnd,
-                          MakeKill, MakeRm, MakePing}) {
+                          MakeKill, MakeRm, MakeStatus, MakePing}) {
     verbs.push_back(make());
   }
   return verbs;

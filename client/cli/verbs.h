@@ -18,6 +18,7 @@ std::unique_ptr<Verb> MakePing();
 std::unique_ptr<Verb> MakePs();
 std::unique_ptr<Verb> MakeRm();
 std::unique_ptr<Verb> MakeStart();
+std::unique_ptr<Verb> MakeStatus();
 std::unique_ptr<Verb> MakeWait();
 
 // In the order in which help shows them.

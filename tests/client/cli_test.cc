@@ -512,6 +512,8 @@ TEST(Nacre, WrongUsageIs2AndNamesTheHelp) {
                                                        {"kill", "-s", "0", "1"},
                                                        {"kill"},
                                                        {"rm"},
+                                                       {"status", "extra"},
+                                                       {"status", "-o", "x"},
                                                        {"ping", "extra"}};
   for (const auto& arguments : cases) {
     const Outcome outcome = RunNacre(arguments);
@@ -526,7 +528,7 @@ TEST(Nacre, HelpAndVersionAreOutput) {
   EXPECT_EQ(RunNacre({"--version"}).out, "nacre " NACRE_VERSION "\n");
   EXPECT_NE(RunNacre({"--help"}).out.find("Examples:"), std::string::npos);
   for (const char* verb :
-       {"exec", "start", "attach", "logs", "ps", "wait", "end", "kill", "rm", "ping"}) {
+       {"exec", "start", "attach", "logs", "ps", "wait", "end", "kill", "rm", "status", "ping"}) {
     const Outcome outcome = RunNacre({verb, "--help"});
     EXPECT_EQ(outcome.status, 0);
     EXPECT_NE(outcome.out.find(verb), std::string::npos);

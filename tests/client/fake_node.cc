@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "nacre/internal/v1/status.pb.h"
+#include "nacre/v1/node.grpc.pb.h"
 
 namespace nacre::client {
 
@@ -98,7 +99,25 @@ class FakeNode::Service : public v1::ShellService::Service {
   const Scripts scripts_;
 };
 
-FakeNode::FakeNode(Scripts scripts) : service_(std::make_unique<Service>(std::move(scripts))) {
+class FakeNode::NodeService : public v1::NodeService::Service {
+ public:
+  using Script = UnaryScript<v1::GetNodeRequest, v1::GetNodeResponse>;
+  explicit NodeService(Script script) : script_(std::move(script)) {}
+
+  grpc::Status GetNode(grpc::ServerContext* /*context*/, const v1::GetNodeRequest* request,
+                       v1::GetNodeResponse* response) override {
+    return script_(*request, response);
+  }
+
+ private:
+  const Script script_;
+};
+
+FakeNode::FakeNode(Scripts scripts) {
+  if (scripts.get_node != nullptr) {
+    node_service_ = std::make_unique<NodeService>(std::move(scripts.get_node));
+  }
+  service_ = std::make_unique<Service>(std::move(scripts));
   grpc::EnableDefaultHealthCheckService(true);
   Return();
 }
@@ -110,6 +129,7 @@ void FakeNode::Return() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(target(), grpc::InsecureServerCredentials());
   builder.RegisterService(service_.get());
+  if (node_service_ != nullptr) builder.RegisterService(node_service_.get());
   server_ = builder.BuildAndStart();
   SetServing(true);
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "nacre/v1/node.pb.h"
 #include "nacre/v1/shell.grpc.pb.h"
 
 namespace nacre::client {
@@ -77,6 +78,8 @@ struct Scripts {
   UnaryScript<v1::EndSessionRequest, v1::EndSessionResponse> end_session;
   UnaryScript<v1::SignalSessionRequest, v1::SignalSessionResponse> signal_session;
   UnaryScript<v1::DeleteSessionRequest, v1::DeleteSessionResponse> delete_session;
+  // Without it there is no NodeService, as on an older node.
+  UnaryScript<v1::GetNodeRequest, v1::GetNodeResponse> get_node;
 };
 
 // Serves on a Unix socket until destroyed.
@@ -97,7 +100,9 @@ class FakeNode {
 
  private:
   class Service;
+  class NodeService;
   TemporaryDirectory directory_;
+  std::unique_ptr<NodeService> node_service_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
 };

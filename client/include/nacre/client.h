@@ -383,6 +383,48 @@ struct SessionPage {
   std::string next_page_token;        // Empty: this is the last page.
 };
 
+// An address at which a node serves callers.
+struct NodeListener {
+  std::string name;              // The node's own name of it, e.g. "grpc-0" or "compat-1".
+  std::string address;           // unix:PATH or HOST:PORT.
+  std::string dialect;           // Protocol of older clients, e.g. "framed"; empty: gRPC.
+  bool requires_secret = false;  // Callers must prove that they know a shared secret.
+  std::string warning;           // What is risky about it, for people; empty: nothing.
+};
+
+// How a kill finds the processes that a command has started.
+enum class KillMethod {
+  kUnknown,  // One that this client is too old to know, or the node too old to say.
+  kCgroup,   // By the session's cgroup: all of them.
+  kSearch,   // Among all processes: one that has left its group, parent and environment is missed.
+};
+
+// The name as the node's API has it, in lower case, e.g. "cgroup".
+std::string_view KillMethodName(KillMethod method);
+
+// A node as it was when asked. Times are by its wall clock; strings are its own words, for a
+// terminal to be escaped.
+struct NodeInfo {
+  std::string version;    // Release, e.g. "0.1.0".
+  std::string epoch;      // First part of its session ids; new whenever the daemon starts.
+  std::string host_name;  // What is not printable ASCII is escaped as in C.
+  // Of the daemon. Absent, and 0: it is too old to say.
+  std::optional<absl::Time> start_time;
+  uint32_t daemon_pid = 0;
+  // Of its network process, which may be replaced at any time; sessions go on.
+  uint32_t front_pid = 0;
+  absl::Time front_start_time;
+  std::string user;                       // User that the daemon runs as.
+  std::string front_user;                 // And the network process: a name, or "uid:N".
+  std::vector<std::string> run_as_users;  // Users whom commands may run as.
+  std::vector<NodeListener> listeners;
+  uint32_t running_sessions = 0;  // Of all callers.
+  uint32_t ended_sessions = 0;    // Of all callers; retained.
+  uint32_t max_sessions = 0;      // May run at once, if open files allow so many.
+  KillMethod kill_method = KillMethod::kUnknown;
+  bool draining = false;  // It shuts down and starts no commands any more.
+};
+
 // A node to run commands on. Any thread may call any method at any time; processes share its one
 // connection and may outlive it.
 class Client {
@@ -421,6 +463,9 @@ class Client {
   // which fails then. UNAVAILABLE at once when nobody listens. Those that name a session:
   // NOT_FOUND when there is none, or none that this caller may see, with NODE_RESTARTED when it
   // ended with the node.
+
+  // Tells what the node is and how it is doing. UNIMPLEMENTED: it is too old to tell.
+  absl::StatusOr<NodeInfo> GetNode();
 
   // Starts a command that nobody follows yet; returns once it runs. Errors as Process::Next()
   // before Started.
