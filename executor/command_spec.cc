@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kMaxGraceNs = 3600LL * 1'000'000'000;
 constexpr int64_t kMaxDisconnectGraceNs = 24 * kMaxGraceNs;
 constexpr int64_t kMaxRetentionNs = 7 * 24 * kMaxGraceNs;
+constexpr size_t kMaxUser = 256;  // LOGIN_NAME_MAX
 constexpr size_t kMaxTags = 32;
 constexpr size_t kMaxTagName = 63;
 constexpr size_t kMaxTagValue = 255;
@@ -133,6 +134,10 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
   if (absl::Status status = CheckString("command.run_as_user", parts.run_as, &total);
       !status.ok()) {
     return status;
+  }
+  if (parts.run_as.size() > kMaxUser) {
+    return InvalidField("command.run_as_user",
+                        absl::StrFormat("is longer than %d bytes", kMaxUser));
   }
   if (!parts.cwd.empty() && parts.cwd[0] != '/') {
     return InvalidField("command.cwd", "is not an absolute path");

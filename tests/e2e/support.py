@@ -184,6 +184,8 @@ class Node:
             command += ["--listen", address]
         if front:
             command += ["--front", str(front)]
+            if os.geteuid() == 0:
+                command += ["--front-user", "root"]
         command += args
         if nofile:
             command = ["sh", "-c", f'ulimit -n {nofile} && exec "$@"', "sh", *command]

@@ -151,9 +151,10 @@ class Refusals(NodeTest):
             self.invalid(command("true", limits=command_pb2.Limits(**limits)), f"command.limits.{field}")
 
     def test_users_that_are_none(self):
-        for user in ("no such user", "nobody", "\x1b[2J", "x" * 10_000):
+        for user in ("no such user", "nobody", "\x1b[2J", "x" * 256):
             self.refused(command("true", run_as_user=user), grpc.StatusCode.PERMISSION_DENIED, "POLICY_DENIED", None)
-        self.invalid(command("true", run_as_user="a\0b"), "command.run_as_user")
+        for user in ("a\0b", "x" * 257):
+            self.invalid(command("true", run_as_user=user), "command.run_as_user")
 
     def test_the_defaults_by_name_are_served(self):
         policies = {"on_disconnect": command_pb2.ON_DISCONNECT_KILL_AFTER_GRACE, "kill_scope": command_pb2.KILL_SCOPE_SESSION,

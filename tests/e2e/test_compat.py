@@ -664,7 +664,7 @@ class Ending(unittest.TestCase):
 class Harm(unittest.TestCase):
     """What goes wrong with the port, or comes from it, stays with the port."""
 
-    def test_a_secret_that_is_gone_closes_its_port_and_leaves_the_others_alone(self):
+    def test_a_secret_stays_as_it_was_until_it_is_read_again(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "ops.key")
             with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -676,10 +676,21 @@ class Harm(unittest.TestCase):
                 os.kill(front, signal.SIGKILL)
                 wait_for(lambda: node.front_pid() not in (None, front), "another front")
                 self.assertEqual(node.exec("echo", "grpc").stdout, b"grpc\n")
-                self.assertEqual(node.ask("echo plain"), b"plain\n")
-                with node.client("secret") as client, contextlib.suppress(OSError):
-                    self.assertEqual(client.rest(), b"")
-                self.assertIn("is not served", node.log())
+                self.assert_proves(node, b"correct horse battery staple")
+                node.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: "all stays as it is" in node.log(), "the file is missed")
+                self.assert_proves(node, b"correct horse battery staple")
+                with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                    file.write(b"another secret altogether")
+                node.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: node.log().count("the retired front") == 1, "another front")
+                self.assert_proves(node, b"another secret altogether")
+                node.assert_settled()
+
+    def assert_proves(self, node, secret):
+        with node.client("secret") as client:
+            Secrets.answer(client, secret)
+            self.assertEqual(client.ask("echo in"), b"in\n")
 
     def test_a_spool_that_is_no_directory_stops_the_daemon_at_its_start(self):
         with tempfile.TemporaryDirectory() as directory:
