@@ -167,7 +167,7 @@ absl::Status Keeper::Open() {
   auto arena = Arena::Create(kMaxSessions);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
-  if (absl::Status status = OpenListeners(options_.serving.listen); !status.ok()) return status;
+  if (absl::Status status = OpenListeners(options_.serving); !status.ok()) return status;
   while (epoch_ == 0) {
     if (getrandom(&epoch_, sizeof(epoch_), 0) != sizeof(epoch_)) epoch_ = 0;
   }
@@ -181,15 +181,17 @@ absl::Status Keeper::Open() {
 }
 
 // Takes the addresses that are wanted and not yet ours, and lets go of the others; all or nothing.
-absl::Status Keeper::OpenListeners(const std::vector<ListenOption>& wanted) {
-  std::vector<std::shared_ptr<Listener>> listeners;
+absl::Status Keeper::OpenListeners(const ServingOptions& serving) {
+  const std::vector<ListenOption>& wanted = serving.listen;
+  std::vector<std::shared_ptr<Listener>> listeners, ours = listeners_;
   for (const ListenOption& option : wanted) {
     const std::string address = option.address.ToString();
-    const auto ours = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
+    const auto known = std::find_if(ours.begin(), ours.end(), [&](const auto& listener) {
       return listener->asked_for().ToString() == address;
     });
-    if (ours != listeners_.end()) {
-      listeners.push_back(*ours);
+    if (known != ours.end()) {
+      listeners.push_back(std::move(*known));
+      ours.erase(known);  // an address with port 0 may be asked for twice
       continue;
     }
     auto opened = OnceFree([&] { return Listener::Open(option.address); });
@@ -197,8 +199,7 @@ absl::Status Keeper::OpenListeners(const std::vector<ListenOption>& wanted) {
     listeners.push_back(std::make_shared<Listener>(*std::move(opened)));
   }
   for (size_t i = 0; i < listeners.size(); ++i) {
-    if (absl::Status status = listeners[i]->ShareWith(options_.serving.socket_group);
-        !status.ok()) {
+    if (absl::Status status = listeners[i]->ShareWith(serving.socket_group); !status.ok()) {
       return status;
     }
     const std::string address = listeners[i]->address().ToString();
@@ -424,7 +425,7 @@ absl::Status Keeper::Reload() {
   if (!serving.ok()) return serving.status();
   auto users = Users::Load(serving->run_as);
   if (!users.ok()) return users.status();
-  if (absl::Status status = OpenListeners(serving->listen); !status.ok()) return status;
+  if (absl::Status status = OpenListeners(*serving); !status.ok()) return status;
   users_ = *std::move(users);
   options_.serving = *std::move(serving);
   return OpenSpool();

@@ -95,7 +95,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
-  absl::Status OpenListeners(const std::vector<ListenOption>& wanted);
+  absl::Status OpenListeners(const ServingOptions& serving);
   std::string SpoolPath() const;
   absl::Status OpenSpool();
   void OpenCgroups();
