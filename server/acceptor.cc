@@ -39,9 +39,13 @@ void Acceptor::Listen(const Address& address, UniqueFd socket) {
   accept_loop_.Listen(address, std::move(socket));
 }
 
-void Acceptor::Stop() {
-  accept_loop_.Stop();
-  waiting_.clear();
+void Acceptor::Stop() { accept_loop_.Stop(); }
+
+void Acceptor::DropWaiting() { waiting_.clear(); }
+
+void Acceptor::Cut() {
+  DropWaiting();
+  for (Connection& connection : admitted_) shutdown(connection.socket.native_handle(), SHUT_RDWR);
 }
 
 // Beyond the budget a connection is closed at once: its client sees that, and does not hang.

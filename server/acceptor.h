@@ -32,8 +32,12 @@ class Acceptor : private AcceptLoop::Receiver {
   ~Acceptor() override;
 
   void Listen(const Address& address, UniqueFd socket);
-  // Accepts no more and drops what is not admitted; admitted connections go on.
+  // Accepts no more; who has connected goes on.
   void Stop();
+  // Drops who has not spoken yet.
+  void DropWaiting();
+  // Closes every connection; what was written to it still arrives.
+  void Cut();
 
  private:
   struct Connection {

@@ -44,10 +44,11 @@ constexpr int kChannelFd = STDIN_FILENO;
 constexpr auto kDeliveryTime = std::chrono::seconds(10);
 // How long sessions may go on when this process alone is told to end.
 constexpr auto kOwnDrainTime = std::chrono::seconds(10);
-// How long a front that has retired may take to finish replies of the compatibility port, and to
-// tell its callers that they must call again.
+// How long a front that has retired may take to finish replies of the compatibility port, and how
+// long it tells its callers to call again before it closes their connections, so that they call
+// another.
 constexpr auto kRetiredTime = std::chrono::seconds(60);
-constexpr auto kFarewellTime = std::chrono::seconds(2);
+constexpr auto kFarewellTime = std::chrono::milliseconds(100);
 
 // Settings meant for some other gRPC program must not reach this one.
 void ScrubEnvironment() {
@@ -157,6 +158,7 @@ class Front {
     if (std::exchange(draining_, true)) return;
     log::Info("draining: %d sessions", executor_.running());
     StopAccepting();
+    acceptor_.DropWaiting();
     executor_.Drain([this] {
       if (!drained_.HasBeenNotified()) drained_.Notify();
     });
@@ -169,16 +171,21 @@ class Front {
     StopAccepting();
     executor_.Retire();
     log::Info("retired: %d sessions of old clients are finished here", executor_.running());
-    if (!drained_.HasBeenNotified()) drained_.Notify();
+    // Whoever calls meanwhile is told to call again. gRPC's own shutdown would cancel them.
+    hurry_.expires_after(kFarewellTime);
+    hurry_.async_wait([this](std::error_code error) {
+      if (error) return;
+      acceptor_.Cut();
+      if (!drained_.HasBeenNotified()) drained_.Notify();
+    });
   }
 
   void AwaitDrained() { drained_.WaitForNotification(); }
   // Waits until the last output is delivered, as long as that may take.
   void AwaitDelivered() {
     const absl::Time now = absl::Now();
-    servers_.Shutdown(
-        absl::ToChronoTime(now + absl::FromChrono(retired_ ? kFarewellTime : kDeliveryTime)));
     const absl::Time deadline = now + absl::FromChrono(retired_ ? kRetiredTime : kDeliveryTime);
+    servers_.Shutdown(absl::ToChronoTime(retired_ ? now : deadline));
     compat_drained_.WaitForNotificationWithTimeout(deadline - absl::Now());
   }
   // Once the loop runs no more.

@@ -24,6 +24,8 @@ def parse(arguments):
     parser.add_argument("--seed", default=None, help="choice of the work (default: a new one, which is printed)")
     parser.add_argument("--kill-every", type=seconds_range, default=(0.05, 0.3), metavar="MIN-MAX",
                         help="age in ms at which a front is killed (default 50-300)")
+    parser.add_argument("--upgrades", type=float, default=0.1, metavar="SHARE",
+                        help="share of the fronts that make way for a new one (SIGHUP) instead (default 0.1)")
     parser.add_argument("--small", action="store_true", help="less data in each session, for slow builds")
     parser.add_argument("--keep-logs", action="store_true", help="leave the node's directory, and say where it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell progress also where there is no terminal")

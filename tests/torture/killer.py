@@ -1,4 +1,4 @@
-"""Kills the front of a node, again and again."""
+"""Kills the front of a node, or has it replaced, again and again."""
 
 import os
 import random
@@ -11,17 +11,18 @@ EARLY = 0.1
 
 
 class Killer:
-    """A thread that kills each front at a random time, `least` to `most` seconds, after it began to serve."""
+    """A thread that kills each front at a random time, `least` to `most` seconds, after it began to serve; a
+    share of them makes way for a new one (SIGHUP) instead."""
 
-    def __init__(self, node, seed, least, most):
+    def __init__(self, node, seed, least, most, upgrades):
         self._node, self._choice = node, random.Random(seed)
-        self._least, self._most = least, most
+        self._least, self._most, self._share = least, most, upgrades
         self._log, self._partial = open(node.log_path, "rb"), b""
         # Process ids.
         self._started = self._serving = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.kills = 0
+        self.kills = self.upgrades = 0
 
     def start(self):
         self._thread.start()
@@ -49,13 +50,19 @@ class Killer:
                 os.close(pidfd)
 
     def _kill(self, front, pidfd):
+        upgrade = False
         if self._choice.random() < EARLY:
             wait = self._choice.uniform(0, self._least)
         else:
             while not self._serves(front) and self._node.front_pid() == front and not self._stop.wait(0.002):
                 pass
             wait = self._choice.uniform(self._least, self._most)
+            upgrade = self._choice.random() < self._share
         if self._stop.wait(wait):
+            return
+        if upgrade:
+            self._node.process.send_signal(signal.SIGHUP)
+            self.upgrades += 1
             return
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)

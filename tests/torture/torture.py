@@ -66,10 +66,10 @@ class Torture:
             with node:
                 node.warm_up()
                 before = own_memory(node.pid)
-                kills = self._torment(node, str(directory / "tokens"))
+                killer = self._torment(node, str(directory / "tokens"))
                 self._check_tokens(directory / "tokens")
                 self._clean_up(node)
-                self._check_fronts(node, kills)
+                self._check_fronts(node, killer.kills)
                 rows = self._check_keeper(node, before)
         finally:
             if options.keep_logs:
@@ -77,7 +77,7 @@ class Torture:
             else:
                 support.shutil.rmtree(directory, ignore_errors=True)
         self._collect(self._findings.take())
-        print(self._table(kills, rows), flush=True)
+        print(self._table(killer, rows), flush=True)
         if self._told > MAX_TOLD:
             self._say(f"{self._told - MAX_TOLD} more were not told")
         return 1 if self._counts.wrong() else 0
@@ -99,7 +99,7 @@ class Torture:
             theirs.close()
             pipes.append(ours)
             processes.append(process)
-        killer = Killer(node, options.seed, *options.kill_every)
+        killer = Killer(node, options.seed, *options.kill_every, options.upgrades)
         killer.start()
         try:
             self._listen(pipes, killer)
@@ -110,7 +110,7 @@ class Torture:
                 if process.is_alive():
                     process.kill()
                     process.join()
-        return killer.kills
+        return killer
 
     def _listen(self, pipes, killer):
         """Hears the workers until all have finished."""
@@ -176,11 +176,13 @@ class Torture:
             channel.close()
 
     def _check_fronts(self, node, kills):
-        """No front died but by us."""
-        deaths = re.findall(r"front \(pid \d+\) ([^;\n]*)", node.log())
-        others = [how for how in deaths if how != "killed by SIGKILL"]
-        if others or len(deaths) != kills:
-            self._findings.complain("errors", "node", f"{kills} fronts were killed; {len(deaths)} died, {others[:5]}")
+        """No front died but by us, or because it had made way."""
+        deaths = re.findall(r"(retired )?front \(pid \d+\) ([^;\n]*)", node.log())
+        killed = [how for _, how in deaths if how == "killed by SIGKILL"]
+        others = [how for retired, how in deaths
+                  if how != "killed by SIGKILL" and not (retired and how == "exited with status 0")]
+        if others or len(killed) != kills:
+            self._findings.complain("errors", "node", f"{kills} fronts were killed; {len(killed)} died so, {others[:5]}")
 
     def _check_keeper(self, node, before):
         """Rows of what it holds, before and after."""
@@ -206,9 +208,10 @@ class Torture:
             self._say(f"{seconds:4.0f} s: {kills} kills, {counts.commands} commands, {counts.bytes_out // MIB} MiB out, "
                       f"{counts.bytes_in // MIB} MiB in, {counts.reattaches} reattaches, {counts.wrong()} wrong")
 
-    def _table(self, kills, keeper):
+    def _table(self, killer, keeper):
         counts = self._counts
-        rows = [("seed", self._options.seed), ("seconds", f"{self._options.seconds:g}"), ("kills of the front", kills),
+        rows = [("seed", self._options.seed), ("seconds", f"{self._options.seconds:g}"), ("kills of the front", killer.kills),
+                ("upgrades of the front", killer.upgrades),
                 ("commands", counts.commands), ("bytes out", f"{counts.bytes_out:,}"), ("bytes in", f"{counts.bytes_in:,}"),
                 ("bytes viewed", f"{counts.viewed:,}"), ("reattaches", counts.reattaches),
                 ("starts repeated", counts.restarts), ("calls repeated", counts.retries),
