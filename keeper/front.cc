@@ -159,7 +159,7 @@ void Front::Drop(Session* session) {
 
 // One datagram at a time: what the channel had no room for is kept and goes first.
 void Front::Flush() {
-  if (!connected() || version_ == 0) return;
+  if (!connected() || version_ == 0 || deaf_) return;
   for (int i = 0; i < kDatagramsPerTurn; ++i) {
     if (outgoing_.bytes.empty()) outgoing_ = TakeOutgoing();
     if (outgoing_.bytes.empty()) return;
@@ -168,10 +168,11 @@ void Front::Flush() {
     const absl::Status status = seqpacket::Send(process_.channel().get(), outgoing_.bytes, fds);
     if (absl::IsUnavailable(status)) break;
     outgoing_ = {};
-    if (!status.ok()) {
-      Break();
-      return;
-    }
+    if (status.ok()) continue;
+    // It is gone, or as good as that. What it said before is still to be heard.
+    deaf_ = true;
+    Kill(SIGKILL);
+    return;
   }
   // There may be more once it has room. A front that does not listen is not listened to either, so
   // that nothing piles up.

@@ -98,6 +98,7 @@ class Front : public EventHandler {
   std::string how_;
   uint32_t version_ = 0;
   int64_t serves_since_ = 0, kill_at_ = 0;
+  bool deaf_ = false;  // it takes nothing any more
   uint64_t refusals_ = 0;
 
   // Events that are no session's.
