@@ -111,6 +111,17 @@ def processes_with(variable):
     return found
 
 
+def remove_cgroup(path):
+    """Kills all that is in a cgroup and removes it, if it is still there."""
+    if not path.is_dir():
+        return
+    with contextlib.suppress(OSError):
+        (path / "cgroup.kill").write_text("1")
+    wait_for(lambda: b"populated 0" in _read(path / "cgroup.events"), f"nothing is left in {path}")
+    for directory, _, _ in os.walk(path, topdown=False):
+        os.rmdir(directory)
+
+
 def own_memory(pid):
     """Resident bytes but those of shared memory, i.e. of the rings. VmHWM would count them too."""
     fields = dict(re.findall(rb"(\w+):\s+(\d+) kB", _read(f"/proc/{pid}/status")))
@@ -258,6 +269,8 @@ class Node:
             for pid in self.session_processes():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+        if cgroup := self.cgroup():
+            remove_cgroup(cgroup)
         if self._owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -279,6 +292,11 @@ class Node:
 
     def log(self):
         return _read(self.log_path)[self._log_start:].decode(errors="replace")
+
+    def cgroup(self):
+        """The part of the cgroup tree that it divides among its sessions, if it can have one."""
+        found = re.search(r"sessions are cgroups in (/\S+)", self.log()) if self.log_path.exists() else None
+        return found and pathlib.Path(found.group(1))
 
     def audit(self):
         # What stands behind the last newline is being written.
