@@ -40,6 +40,14 @@ bool HasRoom() {
   return poll(&out, 1, 0) != 0;
 }
 
+}  // namespace
+
+void Init(std::string_view process, Level level) {
+  spdlog::set_default_logger(spdlog::stderr_logger_mt(std::string(process)));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
+  spdlog::set_level(ToSpdlog(level));
+}
+
 std::string Escape(std::string_view line) {
   line = line.substr(0, kMaxLine / 4);
   std::string escaped;
@@ -51,14 +59,6 @@ std::string Escape(std::string_view line) {
     }
   }
   return escaped;
-}
-
-}  // namespace
-
-void Init(std::string_view process, Level level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt(std::string(process)));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n[%P] %l: %v");
-  spdlog::set_level(ToSpdlog(level));
 }
 
 void Write(Level level, std::string_view line) {

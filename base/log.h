@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "absl/strings/str_format.h"
@@ -15,6 +16,9 @@ void Init(std::string_view process, Level level);
 // Writes one line of up to 950 bytes; control characters in it are escaped. Never waits for whoever
 // reads them: a line that has no room is dropped, and the next one says how many were.
 void Write(Level level, std::string_view line);
+
+// The line without what a terminal would act upon, and not too long.
+std::string Escape(std::string_view line);
 
 template <typename... Args>
 void Debug(const absl::FormatSpec<Args...>& format, const Args&... args) {

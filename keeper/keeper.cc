@@ -281,6 +281,7 @@ void Keeper::OnFrontExit(Front& front) {
   if (&front == successor_.get()) {
     log::Error("the new front (pid %d) %s; the one that serves goes on", front.pid(), front.how());
     gone_.push_back(std::move(successor_));
+    Unload();
     return;
   }
   if (&front != front_.get()) {
@@ -400,6 +401,7 @@ void Keeper::OnRetired() {
 // The successor is the front from now on.
 void Keeper::TakeOver() {
   front_ = std::move(successor_);
+  before_reload_.reset();
   HandOver(*front_);
 }
 
@@ -425,10 +427,21 @@ absl::Status Keeper::Reload() {
   if (!serving.ok()) return serving.status();
   auto users = Users::Load(serving->run_as);
   if (!users.ok()) return users.status();
+  Served before{options_.serving, listeners_, users_};
   if (absl::Status status = OpenListeners(*serving); !status.ok()) return status;
+  if (!before_reload_.has_value()) before_reload_ = std::move(before);
   users_ = *std::move(users);
   options_.serving = *std::move(serving);
   return OpenSpool();
+}
+
+// The new front can't serve what was read: all is as before.
+void Keeper::Unload() {
+  if (!before_reload_.has_value()) return;
+  options_.serving = std::move(before_reload_->options);
+  listeners_ = std::move(before_reload_->listeners);
+  users_ = std::move(before_reload_->users);
+  before_reload_.reset();
 }
 
 void Keeper::Upgrade() {
@@ -447,6 +460,7 @@ void Keeper::Upgrade() {
     retired_.push_back(std::move(successor_));
   }
   if (front_ == nullptr || !front_->prepared) {
+    before_reload_.reset();
     if (front_ != nullptr) front_->Kill(SIGKILL);
     return;  // one starts in any case
   }
@@ -454,6 +468,7 @@ void Keeper::Upgrade() {
   if (!front.ok()) {
     log::Error("the new front: %s; the one that serves goes on",
                std::string(front.status().message()));
+    Unload();
     return;
   }
   successor_ = *std::move(front);

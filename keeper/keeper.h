@@ -110,6 +110,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   static void Offer(Front& front, const std::vector<Session*>& sessions);
   void Upgrade();
   absl::Status Reload();
+  void Unload();
   std::vector<Front*> Fronts() const;
 
   // The fronts' requests.
@@ -133,6 +134,13 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   bool Done() const { return draining_ && Fronts().empty() && sessions_.empty(); }
   void ArmTimer();
 
+  // What is served, all of it or what was before.
+  struct Served {
+    ServingOptions options;
+    std::vector<std::shared_ptr<Listener>> listeners;
+    Users users;
+  };
+
   KeeperOptions options_;
   Loop loop_;
   // The front's starts have a lane of their own: commands that hang in theirs don't stop it.
@@ -143,6 +151,8 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   UniqueFd lock_, signals_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   Users users_;
+  // What the front that serves was started with, until its successor has shown that it can.
+  std::optional<Served> before_reload_;
   uint32_t epoch_ = 0;
   int64_t start_unix_ns_ = 0;
   size_t max_running_ = 0;

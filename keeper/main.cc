@@ -290,6 +290,7 @@ absl::StatusOr<log::Level> ToLevel(const std::string& name) {
 
 absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config) {
   KeeperOptions options;
+  if (auto level = ToLevel(config.log_level); !level.ok()) return level.status();
   options.state_dir = config.state_dir;
   options.cgroup = config.cgroup;
   auto drain = ParseDurationNs(config.drain_timeout);
@@ -305,7 +306,7 @@ absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config) {
 }
 
 int Fail(int status, absl::string_view why) {
-  absl::FPrintF(stderr, "nacred: %s\n", why);
+  absl::FPrintF(stderr, "nacred: %s\n", log::Escape(std::string(why)));
   return status;
 }
 
@@ -315,9 +316,7 @@ int Main(int argc, char** argv) {
   if (const std::optional<int> status = ParseFlags(argc, argv, &flags, &unused)) return *status;
   auto config = Configure(argc, argv, flags);
   if (!config.ok()) return Fail(2, config.status().message());
-  auto level = ToLevel(config->log_level);
-  if (!level.ok()) return Fail(2, level.status().message());
-  log::Init("nacred", *level);
+  log::Init("nacred", ToLevel(config->log_level).value_or(log::Level::kInfo));
   auto options = ToOptions(*config);
   if (!options.ok()) return Fail(2, options.status().message());
   if (flags.print_config) absl::PrintF("%s", config->ToToml());
@@ -326,7 +325,9 @@ int Main(int argc, char** argv) {
   options->reload = [argc, argv, flags]() -> absl::StatusOr<ServingOptions> {
     auto again = Configure(argc, argv, flags);
     if (!again.ok()) return again.status();
-    return ToServing(*again);
+    auto read = ToOptions(*again);
+    if (!read.ok()) return read.status();
+    return std::move(read->serving);
   };
   auto keeper = Keeper::Create(*std::move(options));
   const absl::Status status = keeper.ok() ? (*keeper)->Run() : keeper.status();
