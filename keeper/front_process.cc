@@ -36,7 +36,8 @@ ChildPlan PlanFront(const FrontProgram& program, int file) {
 }
 
 // Waits until the child runs its program; the error is that of the step that failed.
-absl::Status AwaitRunning(Spawner& spawner, const Spawner::Child& child, const std::string& path) {
+absl::Status AwaitRunning(Launcher& launcher, const Launcher::Child& child,
+                          const std::string& path) {
   ChildReport report{};
   int error = 0;
   for (;;) {
@@ -44,32 +45,32 @@ absl::Status AwaitRunning(Spawner& spawner, const Spawner::Child& child, const s
     if (got < 0 && errno == EINTR) continue;
     if (got != sizeof(report)) break;
     if (report.step == ChildStep::kUnshared) {
-      spawner.Unstage(child.lane);
+      launcher.Unstage(child.lane);
     } else {
       error = report.error;
     }
   }
   if (error != 0) waitpid(child.pid, nullptr, 0);
-  spawner.Release(child.lane);
+  launcher.Release(child.lane);
   return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(error, path);
 }
 
 }  // namespace
 
-absl::StatusOr<FrontProcess> FrontProcess::Start(Spawner& spawner, const FrontProgram& program) {
+absl::StatusOr<FrontProcess> FrontProcess::Start(Launcher& launcher, const FrontProgram& program) {
   auto pair = seqpacket::Pair();
   if (!pair.ok()) return pair.status();
   const UniqueFd file(open(program.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return absl::ErrnoToStatus(errno, program.path);
   FrontProcess front;
   front.channel_ = std::move(pair->first);
-  auto child = spawner.Start(PlanFront(program, file.get()), pair->second.get(), STDERR_FILENO,
-                             STDERR_FILENO);
+  auto child = launcher.Start(PlanFront(program, file.get()), pair->second.get(), STDERR_FILENO,
+                              STDERR_FILENO);
   if (!child.ok()) return child.status();
-  if (absl::Status status = AwaitRunning(spawner, *child, program.path); !status.ok()) {
+  if (absl::Status status = AwaitRunning(launcher, *child, program.path); !status.ok()) {
     return status;
   }
-  spawner.Settle(child->pid);
+  launcher.Settle(child->pid);
   front.pid_ = child->pid;
   front.pidfd_ = std::move(child->pidfd);
   return front;

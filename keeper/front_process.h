@@ -27,8 +27,8 @@ struct FrontProgram {
 class FrontProcess {
  public:
   // Starts the program with the channel as its descriptor 0, our standard error, and nothing else.
-  // Blocks until it runs. The spawner needs a free lane.
-  static absl::StatusOr<FrontProcess> Start(Spawner& spawner, const FrontProgram& program);
+  // Blocks until it runs. The launcher needs a free lane.
+  static absl::StatusOr<FrontProcess> Start(Launcher& launcher, const FrontProgram& program);
 
   int pid() const { return pid_; }
   // Readable once the process has exited.

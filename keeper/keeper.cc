@@ -26,7 +26,6 @@ namespace nacre::keeper {
 namespace {
 
 constexpr uint32_t kProtocolVersion = 2;
-constexpr uint32_t kMaxSessions = 16384;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
@@ -142,12 +141,12 @@ absl::Status Keeper::Open() {
   signal(SIGXFSZ, SIG_IGN);  // a full audit is an error, not an end
   // Early, so that its descriptors are low ones.
   const int lanes = LaneCount();
-  auto spawner = Spawner::Create(lanes, files.rlim_cur, files.rlim_max);
-  if (!spawner.ok()) return spawner.status();
-  spawner_ = *std::move(spawner);
-  auto front_spawner = Spawner::Create(1, files.rlim_max, files.rlim_max);
-  if (!front_spawner.ok()) return front_spawner.status();
-  front_spawner_ = *std::move(front_spawner);
+  auto launcher = options_.make_launcher(lanes, files.rlim_cur, files.rlim_max);
+  if (!launcher.ok()) return launcher.status();
+  launcher_ = *std::move(launcher);
+  auto front_launcher = options_.make_launcher(1, files.rlim_max, files.rlim_max);
+  if (!front_launcher.ok()) return front_launcher.status();
+  front_launcher_ = *std::move(front_launcher);
   const size_t reserved = kOwnFds + Spawner::kFdsPerLane * (static_cast<size_t>(lanes) + 1);
   max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
 
@@ -164,7 +163,7 @@ absl::Status Keeper::Open() {
   auto users = Users::Load(options_.serving.run_as);
   if (!users.ok()) return users.status();
   users_ = *std::move(users);
-  auto arena = Arena::Create(kMaxSessions);
+  auto arena = Arena::Create(options_.max_sessions);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
   if (absl::Status status = OpenListeners(options_.serving); !status.ok()) return status;
@@ -235,18 +234,25 @@ void Keeper::OpenCgroups() {
 }
 
 absl::Status Keeper::Run() {
+  if (absl::Status status = Start(); !status.ok()) return status;
+  while (!Done()) Turn(/*wait=*/true);
+  log::Info("stopped");
+  return absl::OkStatus();
+}
+
+absl::Status Keeper::Start() {
   auto front = StartFront();
   if (!front.ok()) return front.status();
   front_ = *std::move(front);
-  while (!Done()) {
-    loop_.RunOnce(!runnable_.empty());
-    PumpRunnable();
-    LaunchQueued();
-    for (Front* one : Fronts()) one->Flush();
-    EndTurn();
-  }
-  log::Info("stopped");
   return absl::OkStatus();
+}
+
+void Keeper::Turn(bool wait) {
+  loop_.RunOnce(/*poll=*/!wait || !runnable_.empty());
+  PumpRunnable();
+  LaunchQueued();
+  for (Front* one : Fronts()) one->Flush();
+  EndTurn();
 }
 
 // --- the fronts' lives --------------------------------------------------------------------------
@@ -261,7 +267,7 @@ std::vector<Front*> Keeper::Fronts() const {
 }
 
 absl::StatusOr<std::unique_ptr<Front>> Keeper::StartFront() {
-  auto process = FrontProcess::Start(*front_spawner_, options_.serving.front);
+  auto process = FrontProcess::Start(*front_launcher_, options_.serving.front);
   if (!process.ok()) return process.status();
   auto front = std::make_unique<Front>(*this, *std::move(process));
   if (absl::Status status = front->Watch(); !status.ok()) return status;
@@ -330,7 +336,7 @@ absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
   welcome->set_next_session(next_session_);
   welcome->set_uid(users_.own().uid);
   welcome->set_user(users_.own().name);
-  welcome->set_max_sessions(kMaxSessions);
+  welcome->set_max_sessions(options_.max_sessions);
   welcome->set_insecure_loopback(options_.serving.insecure_loopback);
   welcome->set_kill_method(cgroups_ != nullptr ? "cgroup" : "search");
   welcome->set_pid(static_cast<uint32_t>(getpid()));
@@ -670,7 +676,7 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
 // --- sessions -----------------------------------------------------------------------------------
 
 void Keeper::LaunchQueued() {
-  while (!queued_.empty() && spawner_->HasLane()) {
+  while (!queued_.empty() && launcher_->HasLane()) {
     Session* session = queued_.front();
     queued_.pop_front();
     if (!session->over()) session->Launch();

@@ -60,6 +60,13 @@ struct KeeperOptions {
   ServingOptions serving;
   // Reads the options again, for SIGHUP.
   std::function<absl::StatusOr<ServingOptions>()> reload;
+  // How many sessions may have a slot at once.
+  uint32_t max_sessions = 16384;
+  // Makes what starts processes, with so many lanes; the bounds on open files are those of
+  // children.
+  std::function<absl::StatusOr<std::unique_ptr<Launcher>>(int lanes, uint64_t nofile_soft,
+                                                          uint64_t nofile_hard)>
+      make_launcher = Spawner::Create;
 };
 
 // Owns the children and their bytes, the listening sockets, the audit and the front. One thread:
@@ -77,7 +84,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   absl::Status Run();
 
   Loop& loop() override { return loop_; }
-  Spawner& spawner() override { return *spawner_; }
+  Launcher& launcher() override { return *launcher_; }
   Arena& arena() override { return *arena_; }
   Archive& archive() override { return *archive_; }
   bool IsOwnChild(pid_t pid) const override;
@@ -92,9 +99,14 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   void OnTimer() override;
 
  private:
+  friend class KeeperPeer;  // of tests that go turn by turn
+
   explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
+  // What Run does: once, and then in each turn. `wait`: for something to happen.
+  absl::Status Start();
+  void Turn(bool wait);
   absl::Status OpenListeners(const ServingOptions& serving);
   std::string SpoolPath() const;
   absl::Status OpenSpool();
@@ -144,7 +156,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   KeeperOptions options_;
   Loop loop_;
   // The front's starts have a lane of their own: commands that hang in theirs don't stop it.
-  std::unique_ptr<Spawner> spawner_, front_spawner_;
+  std::unique_ptr<Launcher> launcher_, front_launcher_;
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<Cgroups> cgroups_;

@@ -113,7 +113,7 @@ void Session::Launch() {
     cgroup = *std::move(opened);
     plan_.cgroup = cgroup.get();
   }
-  auto child = host_.spawner().Start(std::move(plan_), ends[0].get(), ends[1].get(), error_end);
+  auto child = host_.launcher().Start(std::move(plan_), ends[0].get(), ends[1].get(), error_end);
   if (!child.ok()) {
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(child.status().message()));
     return;
@@ -131,7 +131,7 @@ void Session::Launch() {
     // No memory to watch it.
     kill(child_.pid, SIGKILL);
     waitpid(child_.pid, nullptr, 0);
-    host_.spawner().Release(child_.lane);
+    host_.launcher().Release(child_.lane);
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(status.message()));
   }
 }
@@ -141,13 +141,13 @@ void Session::OnReport() {
   const ssize_t got = read(child_.report.get(), reports, sizeof(reports));
   const ChildReport* last = got > 0 ? &reports[got / sizeof(ChildReport) - 1] : nullptr;
   if (last != nullptr && last->step == ChildStep::kUnshared) {
-    host_.spawner().Unstage(child_.lane);
+    host_.launcher().Unstage(child_.lane);
     return;
   }
   host_.loop().Close(&child_.report);
   // A child that failed is on its last instruction, and on the lane's stack until it is gone.
   if (last != nullptr) waitpid(child_.pid, nullptr, 0);
-  host_.spawner().Release(child_.lane);
+  host_.launcher().Release(child_.lane);
   if (last == nullptr) {
     OnRunning();
   } else {
@@ -157,7 +157,7 @@ void Session::OnReport() {
 
 void Session::OnRunning() {
   state_ = State::kRunning;
-  host_.spawner().Settle(child_.pid);
+  host_.launcher().Settle(child_.pid);
   start_deadline_ = 0;
   if (cpu_limit_ns_ > 0) cpu_check_ = MonotonicNs() + kMinCpuCheckNs;
   news_spawned_ = true;
@@ -431,7 +431,7 @@ void Session::OnLeaderExit() {
     // It has reported, or was killed before it could: then the report ends only when the keeper's
     // own copy of it goes.
     leader_gone_ = true;
-    host_.spawner().Unstage(child_.lane);
+    host_.launcher().Unstage(child_.lane);
     return;
   }
   state_ = State::kExited;

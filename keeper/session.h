@@ -26,7 +26,7 @@ class SessionHost {
  public:
   virtual ~SessionHost() = default;
   virtual Loop& loop() = 0;
-  virtual Spawner& spawner() = 0;
+  virtual Launcher& launcher() = 0;
   virtual Arena& arena() = 0;
   // Whether the process is a session's first one, or a front.
   virtual bool IsOwnChild(pid_t pid) const = 0;
@@ -158,7 +158,7 @@ class Session : public EventHandler {
 
   State state_ = State::kQueued;
   std::unique_ptr<Cgroup> cgroup_;
-  Spawner::Child child_;
+  Launcher::Child child_;
   std::array<Pipe, kStreams> pipes_;
   UniqueFd input_;
   OutputLog log_;

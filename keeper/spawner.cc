@@ -349,7 +349,7 @@ Spawner::~Spawner() {
   }
 }
 
-absl::StatusOr<Spawner::Child> Spawner::Start(ChildPlan plan, int in, int out, int err) {
+absl::StatusOr<Launcher::Child> Spawner::Start(ChildPlan plan, int in, int out, int err) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   Child child;
@@ -398,7 +398,7 @@ void Spawner::Unstage(int lane) {
   }
 }
 
-void Spawner::Settle(int pid) const {
+void Spawner::Settle(int pid) {
   if (!own_oom_score_) return;
   const UniqueFd file(
       open(absl::StrFormat("/proc/%d/oom_score_adj", pid).c_str(), O_WRONLY | O_CLOEXEC));

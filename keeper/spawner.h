@@ -66,6 +66,36 @@ struct ChildPlan {
   int program = -1;
 };
 
+// What the keeper asks of who starts processes: a Spawner, or in its tests one without processes.
+// Keeper's thread only.
+class Launcher {
+ public:
+  struct Child {
+    int pid = -1;
+    UniqueFd pidfd;
+    // Reads as ChildReports, then as end of file once the command runs or the child is gone.
+    UniqueFd report;
+    int lane = -1;
+  };
+
+  virtual ~Launcher() = default;
+
+  // Whether a lane is free; if not, starts wait for a Release.
+  virtual bool HasLane() const = 0;
+
+  // Starts a child with the given ends as descriptors 0, 1 and 2; the caller closes its own copies.
+  // Needs a free lane.
+  virtual absl::StatusOr<Child> Start(ChildPlan plan, int in, int out, int err) = 0;
+
+  // The child has its own descriptors: the keeper's copies of its ends go.
+  virtual void Unstage(int lane) = 0;
+  // The child runs the command or is gone: takes back its lane.
+  virtual void Release(int lane) = 0;
+
+  // The child runs its program: resets what it could not reset itself, as its memory was ours.
+  virtual void Settle(int pid) = 0;
+};
+
 // Starts commands by an asynchronous clone that shares the keeper's memory and descriptor table
 // until the child has taken its own copy of the low descriptors, so that a start costs the same
 // with ten open descriptors or ten thousand and never stops the pump.
@@ -85,18 +115,10 @@ struct ChildPlan {
 //
 // Between its setresuid and its execve a child of another user shares this process's memory. What
 // keeps that user out is that the memory is not dumpable (ptrace(2)): Create sees to it.
-class Spawner {
+class Spawner : public Launcher {
  public:
   // Descriptors that a lane reserves.
   static constexpr int kFdsPerLane = 5;
-
-  struct Child {
-    int pid = -1;
-    UniqueFd pidfd;
-    // Reads as ChildReports, then as end of file once the command runs or the child is gone.
-    UniqueFd report;
-    int lane = -1;
-  };
 
   // Reserves the lanes, with the signals that are ignored now: early, since a child copies every
   // descriptor below the last lane's before it closes them. The bounds on open files are those that
@@ -104,22 +126,13 @@ class Spawner {
   // into memory that has changed hands.
   static absl::StatusOr<std::unique_ptr<Spawner>> Create(int lanes, uint64_t child_nofile_soft,
                                                          uint64_t child_nofile_hard);
-  ~Spawner();
+  ~Spawner() override;
 
-  // Whether a lane is free; if not, starts wait for a Release.
-  bool HasLane() const { return !free_lanes_.empty(); }
-
-  // Starts a child with the given ends as descriptors 0, 1 and 2; the caller closes its own copies.
-  // Needs a free lane.
-  absl::StatusOr<Child> Start(ChildPlan plan, int in, int out, int err);
-
-  // The child has its own descriptors: the keeper's copies of its ends go.
-  void Unstage(int lane);
-  // The child runs the command or is gone: takes back its lane.
-  void Release(int lane);
-
-  // The child runs its program: resets what it could not reset itself, as its memory was ours.
-  void Settle(int pid) const;
+  bool HasLane() const override { return !free_lanes_.empty(); }
+  absl::StatusOr<Child> Start(ChildPlan plan, int in, int out, int err) override;
+  void Unstage(int lane) override;
+  void Release(int lane) override;
+  void Settle(int pid) override;
 
  private:
   struct Lane;
