@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kNewsBytes = seqpacket::kMaxDatagram / 2;
 // What a front is told, and heard, in one turn at most, so that a busy one does not stop the pump.
 constexpr int kDatagramsPerTurn = 16;
+// Answers that it has yet to hear: with more of them it is not listened to.
+constexpr size_t kMaxUntold = 1000;
 // Turns that take more than the channel can hold.
 constexpr int kLastTurns = 1000;
 constexpr int64_t kPrepareNs = 30'000'000'000;
@@ -39,10 +41,9 @@ void Front::Greet(const v1::KeeperMessage& welcome, const std::vector<int>& fds,
       seqpacket::Send(process_.channel().get(), welcome.SerializeAsString(), fds);
   if (status.ok()) {
     version_ = version;
-    return;
+  } else {
+    log::Error("welcome: %s", std::string(status.message()));
   }
-  log::Error("welcome: %s", std::string(status.message()));
-  Kill(SIGKILL);
 }
 
 void Front::HandOver(uint64_t next_session) {
@@ -67,8 +68,12 @@ void Front::OnEvent(uint32_t tag, uint32_t events) {
     return;
   }
   if (!how_.empty()) return;
-  // What it said before it died still counts, to its last word.
-  for (int i = 0; i < kLastTurns && connected(); ++i) Receive();
+  // What it said before it died still counts, to its last word. It hears no answers.
+  for (int i = 0; i < kLastTurns && connected(); ++i) {
+    told_.clear();
+    wanted_logs_.clear();
+    Receive();
+  }
   DropChannel();
   MustGoBy(0);
   host_.loop().Close(&process_.pidfd());
@@ -106,6 +111,7 @@ void Front::Refuse(const absl::Status& status) {
 
 void Front::Receive() {
   for (int i = 0; i < kDatagramsPerTurn && connected(); ++i) {
+    if (told_.size() + wanted_logs_.size() > kMaxUntold) return;
     auto received = seqpacket::Receive(process_.channel().get());
     if (received.ok()) {
       if (!received->has_value()) return;
@@ -136,8 +142,10 @@ void Front::Handle(seqpacket::Datagram datagram) {
     Break();  // no front of ours says such things
     return;
   }
+  const bool wants_record = message.requests_size() == 1 && message.requests(0).has_spawn() &&
+                            !message.requests(0).spawn().has_record();
   const UniqueFd* record_fd = nullptr;
-  if (datagram.fds.size() == 1 && message.requests_size() == 1) record_fd = &datagram.fds[0];
+  if (datagram.fds.size() == 1 && wants_record) record_fd = &datagram.fds[0];
   if (!datagram.fds.empty() && record_fd == nullptr) {
     Refuse(absl::InvalidArgumentError("descriptors that nothing asked for"));
   }
@@ -145,6 +153,7 @@ void Front::Handle(seqpacket::Datagram datagram) {
     if (absl::Status result = host_.OnRequest(*this, request, record_fd); !result.ok()) {
       Refuse(result);
     }
+    if (version_ == 0) Break();  // it was not greeted, so there is nothing else to hear from it
     if (!connected()) return;
   }
 }

@@ -37,11 +37,12 @@ class FrontHost {
 class Front : public EventHandler {
  public:
   Front(FrontHost& host, FrontProcess process);
+  ~Front() override { MustGoBy(0); }
 
   // Begins to listen to it. It has to be prepared soon, else it is killed.
   absl::Status Watch();
 
-  // Answers its hello.
+  // Answers its hello. One whose hello is not answered is killed.
   void Greet(const v1::KeeperMessage& welcome, const std::vector<int>& fds, uint32_t version);
   // It hears of all archived sessions and of those that are offered to it in this turn;
   // AdoptionDone with `next_session` follows.

@@ -29,7 +29,8 @@ constexpr uint32_t kProtocolVersion = 2;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
-constexpr uint64_t kMaxSessionNumber = uint64_t{1} << 62;
+// Session numbers that a front may leave out at once: so many that no front can use them all up.
+constexpr uint64_t kMaxLeftOut = 1'000'000;
 // Descriptors of a running session: three pipes and its pidfd; of the keeper itself: a few.
 constexpr size_t kFdsPerSession = 4;
 constexpr size_t kOwnFds = 32;
@@ -285,9 +286,11 @@ void Keeper::OnFrontExit(Front& front) {
     left.push_back(session.get());
   }
   if (&front == successor_.get()) {
-    log::Error("the new front (pid %d) %s; the one that serves goes on", front.pid(), front.how());
+    log::Error("the new front (pid %d) %s%s", front.pid(), front.how(),
+               front_ != nullptr ? "; the one that serves goes on" : "");
     gone_.push_back(std::move(successor_));
     Unload();
+    if (front_ == nullptr) StartNext(served);
     return;
   }
   if (&front != front_.get()) {
@@ -297,25 +300,36 @@ void Keeper::OnFrontExit(Front& front) {
     gone_.push_back(std::move(*it));
     retired_.erase(it);
     // What it could not finish.
-    if (front_ != nullptr && front_->prepared) Offer(*front_, left);
+    if (front_ != nullptr && front_->prepared) {
+      Offer(*front_, left);
+    } else if (draining_ && front_ == nullptr) {
+      EndAlone();
+    }
     return;
   }
   gone_.push_back(std::move(front_));
   retiring_ = false;
   front_kill_at_ = 0;
-  if (draining_) {
-    log::Info("front (pid %d) %s", front.pid(), front.how());
-    EndAlone();
-    return;
-  }
   if (successor_ != nullptr) {
     log::Error("front (pid %d) %s; the new one takes over", front.pid(), front.how());
     if (successor_->prepared) TakeOver();
+  } else if (draining_) {
+    log::Info("front (pid %d) %s", front.pid(), front.how());
+    EndAlone();
+  } else {
+    log::Error("front (pid %d) %s; %d sessions go on", front.pid(), front.how(), running_);
+    StartNext(served);
+  }
+}
+
+// There is no front any more, nor one that is about to take over.
+void Keeper::StartNext(int64_t served_ns) {
+  if (draining_) {
+    EndAlone();
     return;
   }
-  const int64_t delay = backoff_.NextDelayNs(served);
-  log::Error("front (pid %d) %s; %d sessions go on; the next one starts in %d ms", front.pid(),
-             front.how(), running_, delay / 1'000'000);
+  const int64_t delay = backoff_.NextDelayNs(served_ns);
+  log::Info("front: the next one starts in %d ms", delay / 1'000'000);
   restart_at_ = MonotonicNs() + delay;
   ArmTimer();
 }
@@ -324,7 +338,6 @@ absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
   if (front.version() != 0) return absl::InvalidArgumentError("a second hello");
   const uint32_t version = std::min(hello.protocol_version(), kProtocolVersion);
   if (version + 1 < kProtocolVersion || hello.protocol_version() > kProtocolVersion + 1) {
-    front.Kill(SIGKILL);
     return absl::InvalidArgumentError(absl::StrFormat("the front speaks protocol %d, not %d",
                                                       hello.protocol_version(), kProtocolVersion));
   }
@@ -409,6 +422,10 @@ void Keeper::TakeOver() {
   front_ = std::move(successor_);
   before_reload_.reset();
   HandOver(*front_);
+  if (draining_ && drain_deadline_ == 0) {  // all has been ended, so there is little to do for it
+    front_kill_at_ = MonotonicNs() + kFrontLeaveNs;
+    ArmTimer();
+  }
 }
 
 void Keeper::HandOver(Front& front) {
@@ -424,6 +441,7 @@ void Keeper::HandOver(Front& front) {
 void Keeper::Offer(Front& front, const std::vector<Session*>& sessions) {
   for (Session* session : sessions) {
     session->front = &front;
+    session->kept = false;
     if (session->state() != Session::State::kFailed) session->Offer();
   }
 }
@@ -466,9 +484,13 @@ void Keeper::Upgrade() {
     retired_.push_back(std::move(successor_));
   }
   if (front_ == nullptr || !front_->prepared) {
-    before_reload_.reset();
-    if (front_ != nullptr) front_->Kill(SIGKILL);
-    return;  // one starts in any case
+    before_reload_.reset();  // there is no front that was started with it
+    if (front_ != nullptr) {
+      front_->Kill(SIGKILL);  // one starts after it
+    } else if (restart_at_ == 0) {
+      StartNext(0);  // what has just been replaced was to serve
+    }
+    return;
   }
   auto front = StartFront();
   if (!front.ok()) {
@@ -521,6 +543,9 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       OnRetired();
       return absl::OkStatus();
     case v1::FrontRequest::kForget:
+      if (archive_->Has(request.forget().session()) && &front == successor_.get()) {
+        return absl::FailedPreconditionError("forget: it is not the front's turn");
+      }
       if (archive_->Forget(request.forget().session())) return absl::OkStatus();
       return HandleSession(front, request.forget().session(), request);
     case v1::FrontRequest::kRelease:
@@ -597,7 +622,7 @@ absl::Status Keeper::HandleArchive(Session* session) {
 }
 
 absl::Status Keeper::HandleSpawn(Front& front, const v1::Spawn& spawn, const UniqueFd* record_fd) {
-  if (spawn.session() < next_session_ || spawn.session() > kMaxSessionNumber) {
+  if (spawn.session() < next_session_ || spawn.session() - next_session_ > kMaxLeftOut) {
     return absl::InvalidArgumentError(
         absl::StrFormat("session number %d is not the next", spawn.session()));
   }
@@ -615,7 +640,11 @@ absl::Status Keeper::HandleSpawn(Front& front, const v1::Spawn& spawn, const Uni
   failure.set_session(spawn.session());
   failure.set_step(StepOf(status.code()));
   failure.set_detail(std::string(status.message()));
-  log::Warning("session %d is not started: %s", spawn.session(), failure.detail());
+  if (start_warnings_.Admit()) {
+    const uint64_t others = start_warnings_.skipped();
+    log::Warning("session %d is not started: %s%s", spawn.session(), failure.detail(),
+                 others == 0 ? "" : absl::StrFormat(" (and %d others before)", others));
+  }
   front.Tell(std::move(event));
   return absl::OkStatus();
 }
@@ -711,11 +740,17 @@ void Keeper::OnEnd(Session* session) {
   // Nobody asks about a command that never ran.
   const bool failed = session->state() == Session::State::kFailed;
   if (failed && session->front != nullptr) {
+    // One to which it was just handed over has to hear of it before it hears that it failed.
+    v1::KeeperMessage news;
+    session->TakeNews(&news);
+    for (v1::KeeperEvent& told : *news.mutable_events()) session->front->Tell(std::move(told));
     v1::KeeperEvent event;
     *event.mutable_spawn_failed() = session->failure();
     session->front->Tell(std::move(event));
   }
-  if (failed || (draining_ && front_ == nullptr)) forgotten_.push_back(session->number());
+  if (failed || (draining_ && front_ == nullptr && session->front == nullptr)) {
+    forgotten_.push_back(session->number());
+  }
 }
 
 // Destroys what could not be destroyed while events were dispatched.
@@ -782,6 +817,7 @@ void Keeper::BeginDrain() {
   drain_deadline_ = MonotonicNs() + options_.drain_timeout_ns;
   log::Info("draining: %d sessions have %d s to end; another signal ends them now", running_,
             options_.drain_timeout_ns / 1'000'000'000);
+  if (front_ == nullptr && successor_ == nullptr) EndAlone();
   ArmTimer();
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/seqpacket.h"
+#include "base/throttle.h"
 #include "base/unique_fd.h"
 #include "keeper/archive.h"
 #include "keeper/arena.h"
@@ -115,6 +116,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   // The fronts' lives.
   absl::StatusOr<std::unique_ptr<Front>> StartFront();
   absl::Status Hello(Front& front, const v1::Hello& hello);
+  void StartNext(int64_t served_ns);
   void OnPrepared(Front& front);
   void OnRetired();
   void TakeOver();
@@ -181,6 +183,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   std::deque<Session*> queued_;
   std::vector<Session*> runnable_;
   std::vector<uint64_t> forgotten_;
+  Throttle start_warnings_{/*burst=*/20, /*period_ns=*/1'000'000'000};
 
   bool draining_ = false;
   // Deadlines on CLOCK_MONOTONIC; 0: none.

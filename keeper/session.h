@@ -56,6 +56,7 @@ class Session : public EventHandler {
   // Without a cgroup its processes are searched for.
   Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
           std::unique_ptr<Cgroup> cgroup, const v1::SpawnRecord& record);
+  ~Session() override { host_.loop().SetTimer(this, &armed_timer_, 0); }
 
   // Starts the child; needs a free lane. On an error the session has failed.
   void Launch();

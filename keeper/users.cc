@@ -14,6 +14,7 @@
 namespace nacre::keeper {
 namespace {
 
+constexpr size_t kMaxShownName = 256;
 constexpr uid_t kNobodyAtAll = static_cast<uid_t>(-1);  // "leave it as it is" to setresuid(2)
 
 absl::StatusOr<User> FromEntry(const passwd* entry, const std::string& what) {
@@ -80,8 +81,10 @@ absl::StatusOr<User> Users::Find(const std::string& name) const {
   const auto it = std::find_if(allowed_.begin(), allowed_.end(),
                                [&](const User& user) { return user.name == wanted; });
   if (it != allowed_.end()) return *it;
+  // A front may ask for anything; what it is told has to fit into a datagram.
   return absl::PermissionDeniedError(
-      absl::StrFormat("nothing may run as \"%s\" here: it is not in the node's run_as", wanted));
+      absl::StrFormat("nothing may run as \"%s\" here: it is not in the node's run_as",
+                      wanted.size() <= kMaxShownName ? wanted : "(a name that is too long)"));
 }
 
 }  // namespace nacre::keeper
