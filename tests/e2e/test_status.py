@@ -59,8 +59,8 @@ class Status(SessionTest):
         self.assert_ends(result, 0, stderr=b"")
         lines = dict(re.split(r":\s+", line, maxsplit=1) for line in result.stdout.decode().splitlines())
         self.assertEqual(lines["epoch"], self.node.epoch)
-        self.assertRegex(lines["daemon"], rf"^pid {self.node.pid}, up for \d+[smh], as \w+$")
-        self.assertRegex(lines["front"], rf"^pid {self.node.front_pid()}, up for \d+[smh], as \w+$")
+        self.assertRegex(lines["daemon"], rf"^pid {self.node.pid}, up for \d+[smh], as \S+$")
+        self.assertRegex(lines["front"], rf"^pid {self.node.front_pid()}, up for \d+[smh], as \S+$")
         self.assertRegex(lines["sessions"], r"^\d+ running, \d+ ended, room for \d+$")
         self.assertEqual(lines["listener grpc-0"], f"{self.node.target}, gRPC")
 
