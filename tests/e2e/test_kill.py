@@ -271,6 +271,7 @@ class Leaving:
         leader = int(bytes(call.stdout).split(b"\n")[0])
         wait_for(lambda: support.state_of(leader) == "Z", "the command has written all and exited")
         self.exec(command("sleep", "1.5"))  # for longer than an empty pipe would be waited on
+        call.send(ack=shell_pb2.Ack(position=call.position))
         for _ in call.events():
             call.send(ack=shell_pb2.Ack(position=call.position))
         self.assertEqual(bytes(call.stdout), b"%d\n" % leader + bytes(size))
