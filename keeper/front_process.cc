@@ -70,7 +70,6 @@ absl::StatusOr<FrontProcess> FrontProcess::Start(Launcher& launcher, const Front
   if (absl::Status status = AwaitRunning(launcher, *child, program.path); !status.ok()) {
     return status;
   }
-  launcher.Settle(child->pid);
   front.pid_ = child->pid;
   front.pidfd_ = std::move(child->pidfd);
   return front;

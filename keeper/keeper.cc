@@ -176,7 +176,7 @@ absl::Status Keeper::Open() {
   for (int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&handled, number);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   signals_.reset(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
-  OpenCgroups();
+  if (absl::Status status = OpenCgroups(); !status.ok()) return status;
   return loop_.Add(signals_.get(), EPOLLIN, this, 0);
 }
 
@@ -194,7 +194,9 @@ absl::Status Keeper::OpenListeners(const ServingOptions& serving) {
       ours.erase(known);  // an address with port 0 may be asked for twice
       continue;
     }
-    auto opened = OnceFree([&] { return Listener::Open(option.address); });
+    // Only the start may wait: later there are sessions.
+    auto opened = listeners_.empty() ? OnceFree([&] { return Listener::Open(option.address); })
+                                     : Listener::Open(option.address);
     if (!opened.ok()) return opened.status();
     listeners.push_back(std::make_shared<Listener>(*std::move(opened)));
   }
@@ -217,21 +219,23 @@ absl::Status Keeper::OpenSpool() {
   return MakeDirectory(SpoolPath(), options_.serving.front.credentials);
 }
 
-void Keeper::OpenCgroups() {
-  absl::Status why = absl::FailedPreconditionError("it is switched off");
+absl::Status Keeper::OpenCgroups() {
+  absl::Status why = absl::FailedPreconditionError("they are switched off");
   if (options_.cgroup != "off") {
     auto cgroups =
         Cgroups::Open(options_.cgroup == "auto" ? "" : options_.cgroup, options_.state_dir);
     if (cgroups.ok()) {
       cgroups_ = *std::move(cgroups);
       log::Info("sessions are cgroups in %s", cgroups_->path());
-      return;
+      return absl::OkStatus();
     }
     why = cgroups.status();
+    if (options_.cgroup != "auto") return why;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   log::Info("sessions have no cgroups, so their processes are searched for: %s",
             std::string(why.message()));
+  return absl::OkStatus();
 }
 
 absl::Status Keeper::Run() {

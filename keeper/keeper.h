@@ -111,7 +111,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   absl::Status OpenListeners(const ServingOptions& serving);
   std::string SpoolPath() const;
   absl::Status OpenSpool();
-  void OpenCgroups();
+  absl::Status OpenCgroups();
 
   // The fronts' lives.
   absl::StatusOr<std::unique_ptr<Front>> StartFront();

@@ -157,7 +157,6 @@ void Session::OnReport() {
 
 void Session::OnRunning() {
   state_ = State::kRunning;
-  host_.launcher().Settle(child_.pid);
   start_deadline_ = 0;
   if (cpu_limit_ns_ > 0) cpu_check_ = MonotonicNs() + kMinCpuCheckNs;
   news_spawned_ = true;

@@ -15,7 +15,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "keeper/clone.h"
 
 namespace nacre::keeper {
@@ -50,6 +49,7 @@ struct ChildArguments {
   uint64_t ignored_signals;  // bit n - 1: signal n
   // Null: this process's CPUs are all there are.
   const cpu_set_t* all_cpus;
+  bool reset_oom_score;
   bool reset_nice;
   int nice;
   const ProcessLimit* limits;
@@ -115,6 +115,12 @@ NACRE_CHILD_CODE void SetLimits(const ChildArguments& args) {
   }
   if (args.all_cpus != nullptr) {
     raw::Syscall(SYS_sched_setaffinity, 0, kMaxCpus / 8, reinterpret_cast<long>(args.all_cpus));
+  }
+  if (args.reset_oom_score) {
+    const long file = raw::Syscall(SYS_openat, AT_FDCWD,
+                                   reinterpret_cast<long>("/proc/self/oom_score_adj"), O_WRONLY);
+    raw::Syscall(SYS_write, file, reinterpret_cast<long>("0"), 1);
+    raw::Syscall(SYS_close, file);
   }
   if (args.reset_nice) raw::Syscall(SYS_setpriority, PRIO_PROCESS, 0, args.nice);
 }
@@ -336,6 +342,7 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Create(int lanes, uint64_t chi
     lane->arguments.ignored_signals = IgnoredSignals();
     lane->arguments.nofile = {child_nofile_soft, child_nofile_hard};
     lane->arguments.all_cpus = all_cpus;
+    lane->arguments.reset_oom_score = spawner->own_oom_score_;
     lane->own_nice = own_nice;
     spawner->free_lanes_.push_back(i);
     spawner->lanes_.push_back(std::move(lane));
@@ -372,7 +379,8 @@ absl::StatusOr<Launcher::Child> Spawner::Start(ChildPlan plan, int in, int out, 
 
   int pidfd = -1;
   clone_args args = {};
-  args.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
+  args.flags = CLONE_FILES | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
+  if (!own_oom_score_) args.flags |= CLONE_VM;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<uint64_t>(lane.stack);
@@ -396,13 +404,6 @@ void Spawner::Unstage(int lane) {
   for (int i = 0; i < kFdsPerLane; ++i) {
     dup3(null_.get(), lanes_[lane]->first_fd + i, O_CLOEXEC);
   }
-}
-
-void Spawner::Settle(int pid) {
-  if (!own_oom_score_) return;
-  const UniqueFd file(
-      open(absl::StrFormat("/proc/%d/oom_score_adj", pid).c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.valid()) (void)!write(file.get(), "0", 1);  // raising it is always allowed
 }
 
 void Spawner::Release(int lane) {

@@ -91,9 +91,6 @@ class Launcher {
   virtual void Unstage(int lane) = 0;
   // The child runs the command or is gone: takes back its lane.
   virtual void Release(int lane) = 0;
-
-  // The child runs its program: resets what it could not reset itself, as its memory was ours.
-  virtual void Settle(int pid) = 0;
 };
 
 // Starts commands by an asynchronous clone that shares the keeper's memory and descriptor table
@@ -132,7 +129,6 @@ class Spawner : public Launcher {
   absl::StatusOr<Child> Start(ChildPlan plan, int in, int out, int err) override;
   void Unstage(int lane) override;
   void Release(int lane) override;
-  void Settle(int pid) override;
 
  private:
   struct Lane;
@@ -142,7 +138,8 @@ class Spawner : public Launcher {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<int> free_lanes_;
   UniqueFd null_;
-  // This process is more, or less, likely to be killed for want of memory than others.
+  // This process is more, or less, likely to be killed for want of memory than others. That belongs
+  // to the memory: a child that is to be as likely as others needs its own from the start.
   bool own_oom_score_ = false;
 };
 

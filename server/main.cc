@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -307,6 +308,8 @@ int Main(int argc, char** argv) {
     log::Error("%s", std::string(status.message()));
     return 1;
   }
+  prctl(PR_SET_NAME,
+        "nacre-front");  // before Linux 6.14 it is a number, as we are run by descriptor
   if (absl::Status status = Confine(); !status.ok()) {
     log::Error("%s", std::string(status.message()));
     return 1;

@@ -190,7 +190,9 @@ class Node:
         listen = listen or [f"unix:{self.socket}"]
         # Of TCP the port is known once it listens.
         self.target = listen[0] if listen[0].startswith("unix:") else None
-        command = [str(BIN / "nacred"), "--state-dir", str(self.state)]
+        # Whatever this machine's own node is configured to.
+        config = [] if "--config" in args else ["--config", os.devnull]
+        command = [str(BIN / "nacred"), *config, "--state-dir", str(self.state)]
         for address in listen:
             command += ["--listen", address]
         if front:
