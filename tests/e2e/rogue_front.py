@@ -24,13 +24,25 @@ from nacre.keeper.v1 import keeper_pb2 as pb  # noqa: E402
 DIRECTORY = os.environ["ROGUE_DIR"]
 
 
+def mark(name):
+    """Tells the test, or the front beside this one, how far it has come."""
+    with open(f"{DIRECTORY}/{name}", "w", encoding="utf-8"):
+        pass
+
+
+def await_mark(name):
+    deadline = time.monotonic() + 60
+    while not os.path.exists(f"{DIRECTORY}/{name}"):
+        assert time.monotonic() < deadline, name
+        time.sleep(0.01)
+
+
 class Keeper:
     def __init__(self):
-        self.channel = socket.socket(fileno=3)
+        self.channel = socket.socket(fileno=0)
         self.channel.setblocking(True)
         self.channel.settimeout(30)
         self.welcome = None
-        self.unheard = []
 
     def raw(self, data, fds=()):
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -71,15 +83,31 @@ class Keeper:
             assert events, "the keeper has closed the channel"
             missing -= {event.terminated.session for event in events if event.HasField("terminated")}
 
-    def adopt(self):
-        """What the front before has left, in order."""
-        self.send({"hello": pb.Hello(protocol_version=1, version="next")})
+    def hello(self, version=2):
+        self.send({"hello": pb.Hello(protocol_version=version, version="rogue")})
         events = list(self.hear())
+        self.welcome = events[0].welcome
+        return events
+
+    def adopt(self, version=2):
+        """Serves; what the front before has left, in order."""
+        events = self.hello(version)
+        if self.welcome.protocol_version > 1:
+            self.send({"prepared": pb.Prepared()})
         while events[-1].WhichOneof("event") != "adoption_done":
             events += self.hear()
-        self.welcome = events[0].welcome
         self.send({"ready": pb.Ready()})
         return [event.adopted for event in events if event.HasField("adopted")]
+
+    def upgrade(self):
+        """Another front is started beside this one."""
+        os.kill(os.getppid(), signal.SIGHUP)
+
+    def hears_nothing(self):
+        """All it has said has been handled, and nothing of that was answered."""
+        self.send({"open_log": pb.OpenLog(session=2**40)})
+        events = self.hear()
+        assert [event.log_opened.session for event in events] == [2**40], events
 
     def run(self, session, *argv, **fields):
         self.send({"spawn": pb.Spawn(session=session, record=record(*argv, **fields))})
@@ -99,11 +127,6 @@ class Keeper:
         at = kept % opened.ring_bytes
         return total, kept, (ring[at:] + ring[:at])[:total - kept]
 
-    def greet(self):
-        self.send({"hello": pb.Hello(protocol_version=1, version="rogue")})
-        self.welcome = self.hear()[0].welcome
-        self.send({"ready": pb.Ready()})
-
     def wait_for_close(self):
         while self.hear():
             pass
@@ -113,11 +136,13 @@ def record(*argv, **fields):
     return pb.SpawnRecord(argv=[one.encode() for one in argv], audit_intent=b'{"event":"start"}', **fields)
 
 
-def memory(data, seal=True):
+SHRINK, GROW, WRITE = 0x2, 0x4, 0x8  # F_SEAL_
+
+
+def memory(data, seals=SHRINK | GROW | WRITE):
     fd = os.memfd_create("rogue", os.MFD_ALLOW_SEALING)
     os.write(fd, data)
-    if seal:
-        fcntl.fcntl(fd, 1033, 0x2 | 0x4 | 0x8)  # F_ADD_SEALS: shrink, grow, write
+    fcntl.fcntl(fd, 1033, seals)  # F_ADD_SEALS
     return fd
 
 
@@ -126,7 +151,7 @@ def says_garbage_first(keeper):
 
 
 def says_garbage_later(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.raw(random.Random(1).randbytes(60_000))
 
 
@@ -134,30 +159,212 @@ def does_not_say_hello(keeper):
     keeper.send({"spawn": pb.Spawn(session=1, record=record("true"))})
 
 
-def speaks_another_version(keeper):
-    keeper.send({"hello": pb.Hello(protocol_version=77)})
+def speaks_version(keeper, version):
+    """What it says behind its hello is not even looked at."""
+    keeper.send({"hello": pb.Hello(protocol_version=version)}, {"hello": pb.Hello(protocol_version=2)},
+                {"prepared": pb.Prepared()}, {"spawn": pb.Spawn(session=1, record=record("true"))})
+    assert not keeper.hear()
+
+
+def speaks_version_0(keeper):
+    speaks_version(keeper, 0)
+
+
+def speaks_version_4(keeper):
+    speaks_version(keeper, 4)
+
+
+def speaks_version_77(keeper):
+    speaks_version(keeper, 77)
+
+
+def speaks_version_3(keeper):
+    """That of the next release: both speak ours."""
+    keeper.adopt(version=3)
+    assert keeper.welcome.protocol_version == 2
+    assert keeper.run(1, "sh", "-c", "exit 7").exit_code == 7
+    mark("done")
+
+
+def speaks_version_1(keeper):
+    """That of the last release: it says nothing of being prepared, and can't retire."""
+    assert keeper.adopt(version=1) == []
+    assert keeper.welcome.protocol_version == 1
+    keeper.run(1, "true")
+    keeper.send({"spawn": pb.Spawn(session=2, record=record("sh", "-c", "echo hi; cat", input=True))})
+    keeper.hear_until("progress", 2)
+    keeper.upgrade()
+
+
+def takes_over_from_version_1(keeper):
+    adopted = {one.session: one for one in keeper.adopt()}
+    assert list(adopted) == [1, 2], adopted
+    assert adopted[1].HasField("terminated") and adopted[2].running, adopted
+    keeper.send({"input": pb.InputProduced(session=2, produced=4, eof=True)})
+    assert keeper.hear_until("terminated", 2).streams[0].bytes == 7
+    keeper.send({"forget": pb.Forget(session=1)}, {"forget": pb.Forget(session=2)})
+    mark("done")
+
+
+def speaks_out_of_turn(keeper):
+    """Before it is prepared it may do nothing, and without being asked it can't retire."""
+    keeper.hello()
+    keeper.send({"ready": pb.Ready()}, {"spawn": pb.Spawn(session=1, record=record("true"))}, {"retired": pb.Retired()},
+                {"keep": pb.Keep(session=1)}, {"forget": pb.Forget(session=1)})
+    keeper.hears_nothing()
+    keeper.send({"prepared": pb.Prepared()}, {"prepared": pb.Prepared()})
+    assert [event.WhichOneof("event") for event in keeper.hear()] == ["adoption_done"]
+    keeper.send({"spawn": pb.Spawn(session=1, record=record("sleep", "1000"))})
+    keeper.hear_until("spawned", 1)
+    keeper.send({"keep": pb.Keep(session=1)}, {"retired": pb.Retired()}, {"prepared": pb.Prepared()})
+    keeper.hears_nothing()
+    keeper.send({"end": pb.EndSession(session=1, cause=4)})
+    keeper.hear_until("terminated", 1)
+    assert keeper.run(2, "true").exit_code == 0
+    mark("done")
+
+
+def is_meddled_with(keeper):
+    """Serves while the front that is to follow asks for what is not its business."""
+    keeper.adopt()
+    keeper.send({"spawn": pb.Spawn(session=1, record=record("sh", "-c", "cat; echo end", input=True))})
+    keeper.hear_until("spawned", 1)
+    keeper.run(2, "echo", "two")
+    keeper.run(3, "echo", "three")
+    keeper.send({"archive": pb.Archive(session=3)})
+    keeper.upgrade()
+    await_mark("meddled")
+    keeper.hears_nothing()
+    keeper.send({"input": pb.InputProduced(session=1, produced=4, eof=True)})
+    end = keeper.hear_until("terminated", 1)
+    assert (end.cause, end.exit_code, end.streams[0].bytes) == (pb.END_CAUSE_EXITED, 0, 8), end
+    keeper.send({"archive": pb.Archive(session=1)}, {"archive": pb.Archive(session=2)})
+    assert keeper.open_log(1) == (8, 0, b"\0\0\0\0end\n")
+    assert keeper.open_log(2) == (4, 0, b"two\n")
+    assert keeper.open_log(3) == (6, 0, b"three\n")
+    assert keeper.run(4, "true").exit_code == 0
+    mark("done")
+
+
+def meddles(keeper):
+    keeper.hello()
+    keeper.send({"signal": pb.SendSignal(session=1, number=9)}, {"end": pb.EndSession(session=1, cause=4)},
+                {"release": pb.Release(session=1, position=1, waits=True)}, {"forget": pb.Forget(session=2)},
+                {"archive": pb.Archive(session=2)}, {"update": pb.Update(session=1, state=b"mine")},
+                {"set_overflow": pb.SetOverflow(session=1, keep_newest=True)}, {"keep": pb.Keep(session=1)},
+                {"input": pb.InputProduced(session=1, produced=1, eof=True)}, {"forget": pb.Forget(session=3)},
+                {"ready": pb.Ready()}, {"spawn": pb.Spawn(session=900, record=record("true"))}, {"retired": pb.Retired()})
+    keeper.hears_nothing()
+    mark("meddled")
+    await_mark("done")
+
+
+def retires_and_meddles(keeper):
+    keeper.adopt()
+    cat = record("sh", "-c", "echo hi; cat", input=True)
+    keeper.send({"spawn": pb.Spawn(session=1, record=cat)}, {"spawn": pb.Spawn(session=2, record=cat)})
+    keeper.hear_until("progress", 2)
+    keeper.send({"release": pb.Release(session=2, position=2**64 - 1)})
+    keeper.upgrade()
+    events = keeper.hear()
+    while not any(event.HasField("retire") for event in events):
+        events = keeper.hear()
+        assert events, "the keeper has closed the channel"
+    keeper.send({"keep": pb.Keep(session=1)}, {"keep": pb.Keep(session=99)}, {"retired": pb.Retired()})
+    keeper.send({"signal": pb.SendSignal(session=2, number=9)}, {"end": pb.EndSession(session=2, cause=4)},
+                {"forget": pb.Forget(session=2)}, {"keep": pb.Keep(session=2)}, {"retired": pb.Retired()}, {"ready": pb.Ready()},
+                {"prepared": pb.Prepared()}, {"spawn": pb.Spawn(session=900, record=record("true"))})
+    keeper.hears_nothing()
+    mark("retired")
+    await_mark("refused")
+    keeper.send({"input": pb.InputProduced(session=1, produced=4, eof=True)})
+    assert keeper.hear_until("terminated", 1).streams[0].bytes == 7
+    os._exit(0)
+
+
+def succeeds_and_meddles(keeper):
+    adopted = keeper.adopt()
+    assert [(one.session, one.running, one.released) for one in adopted] == [(2, True, 3)], adopted
+    await_mark("retired")
+    keeper.send({"signal": pb.SendSignal(session=1, number=9)}, {"end": pb.EndSession(session=1, cause=4)},
+                {"forget": pb.Forget(session=1)}, {"archive": pb.Archive(session=1)})
+    keeper.hears_nothing()
+    mark("refused")
+    left = keeper.hear_until("adopted", 1)  # its front has gone
+    assert (left.terminated.cause, left.terminated.streams[0].bytes) == (pb.END_CAUSE_EXITED, 7), left
+    keeper.send({"input": pb.InputProduced(session=2, produced=1, eof=True)})
+    assert keeper.hear_until("terminated", 2).streams[0].bytes == 4
+    keeper.send({"forget": pb.Forget(session=1)}, {"forget": pb.Forget(session=2)})
+    mark("done")
+
+
+def leaves_an_ended_session(keeper):
+    keeper.adopt()
+    keeper.run(1, "true")
+    os._exit(3)
+
+
+def leaves_at_once(keeper):
+    os._exit(3)
+
+
+def sends_too_many_descriptors(keeper):
+    keeper.adopt()
+    keeper.send({"ready": pb.Ready()}, fds=[1] * 65)
+
+
+def uses_up_the_numbers(keeper):
+    """Numbers may be left out, but no front leaves none to the next one."""
+    keeper.adopt()
+    for number in (2**62, 2**40, 10**6 + 2):
+        keeper.send({"spawn": pb.Spawn(session=number, record=record("true"))})
+    keeper.hears_nothing()
+    assert keeper.run(10**6 + 1, "true").exit_code == 0
+    keeper.send({"forget": pb.Forget(session=10**6 + 1)})
+    mark("done")
+
+
+def asks_faster_than_it_listens(keeper):
+    """The answers do not pile up in the keeper's memory."""
+    keeper.adopt()
+    before = keeper_memory()
+    number, most = 1, 0
+    for _ in range(600):
+        keeper.channel.settimeout(0)
+        try:
+            keeper.send(*[{"spawn": pb.Spawn(session=number + one)} for one in range(6000)])
+            number += 6000
+        except BlockingIOError:
+            pass
+        keeper.channel.settimeout(30)
+        keeper.channel.recv(65536)
+        most = max(most, keeper_memory() - before)
+    with open(f"{DIRECTORY}/memory", "w", encoding="utf-8") as file:
+        file.write(str(most))
+    mark("done")
+    os._exit(3)
 
 
 def says_a_datagram_that_is_too_big(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     keeper.raw(b"\0" * 70_000)
 
 
 def says_an_empty_datagram(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.raw(b"")
 
 
 def closes_the_channel(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.channel.close()
     while True:
         signal.pause()
 
 
 def dies_with_a_session(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.send({"spawn": pb.Spawn(session=1, record=record("sleep", "1000"))})
     keeper.hear_until("spawned", 1)
     os._exit(3)
@@ -165,7 +372,7 @@ def dies_with_a_session(keeper):
 
 def breaks_every_rule(keeper):
     """Each of these is refused; the one good session runs on untouched and then ends well."""
-    keeper.greet()
+    keeper.adopt()
     keeper.send({"spawn": pb.Spawn(session=5, record=record("sh", "-c", "cat; echo end", input=True))})
     slot = keeper.hear_until("spawned", 5).slot
     assert slot < keeper.welcome.max_sessions
@@ -175,6 +382,7 @@ def breaks_every_rule(keeper):
         {"signal": pb.SendSignal(session=5, number=77)}, {"end": pb.EndSession(session=5, cause=1)},
         {"forget": pb.Forget(session=5)}, {"update": pb.Update(session=5, state=b"x" * 5000)}, {"hello": pb.Hello(protocol_version=1)},
         {"audit": pb.AuditRecord(line=b"{")}, {}, {"archive": pb.Archive(session=5)}, {"open_log": pb.OpenLog(session=5)},
+        {"keep": pb.Keep(session=5)}, {"retired": pb.Retired()},
         {"spawn": pb.Spawn(session=5, record=record("true"))},
         # sessions that are not there
         {"update": pb.Update(session=99)}, {"set_overflow": pb.SetOverflow(session=99, keep_newest=True)},
@@ -204,11 +412,15 @@ def breaks_every_rule(keeper):
         {"spawn": pb.Spawn(session=3, record=record("true"))},
     ]
     pipe = os.pipe()
-    keeper.send({"ready": pb.Ready()}, fds=(pipe[0], pipe[1], pipe[1]))  # descriptors that nothing asked for
+    # Descriptors that nothing asked for.
+    keeper.send({"ready": pb.Ready()}, fds=(pipe[0], pipe[1], pipe[1]))
+    keeper.send({"ready": pb.Ready()}, fds=(memory(record("true").SerializeToString()),))
     for one in many:
         keeper.send(one)
     spawns = [
-        pb.SpawnRecord(), record("true", run_as=pb.RunAs(user="root")), record("true", cgroup="x"),
+        pb.SpawnRecord(), record("true", run_as=pb.RunAs(user="daemon")), record("true", run_as=pb.RunAs(user="no such user")),
+        record("true", run_as=pb.RunAs(user="daemon"), user_shell=True), record("true", limits=pb.Limits(nice=20)),
+        record("true", ring_bytes=(1 << 20) + 4096),
         record("true", terminal=pb.TerminalSize(rows=1)), record("true", ring_bytes=1), record("true", cwd=b"relative"),
         record("true", ring_bytes=2**63), record("true", ring_bytes=4097), record("a\0b"), record(""),
         record("true", env=[b"NOEQUALS"]), record("true", env=[b"=x"]), record("true", env=[b"A=\0"]),
@@ -221,9 +433,13 @@ def breaks_every_rule(keeper):
         keeper.hear_until("spawn_failed", number)
         number += 1
     good = record("true").SerializeToString()
-    for fds in ((), (memory(good, seal=False),), (memory(b"\xff" * 100),), (memory(bytes(3 << 20)),), (os.dup(pipe[0]),),
-                (os.open("/dev/zero", os.O_RDONLY),), (os.open("/", os.O_RDONLY),), (memory(b""),),
-                (memory(good), memory(good))):
+    longer = record("true", run_as=pb.RunAs(user="x" * 200_000)).SerializeToString()
+    for fds in ((), (memory(good, seals=0),), (memory(good, seals=SHRINK | GROW),), (memory(good, seals=WRITE),),
+                (memory(b"\xff" * 100),), (memory(bytes(3 << 20)),), (memory(bytes((2 << 20) + 1)),), (memory(longer),),
+                (os.dup(pipe[0]),), (os.dup(pipe[1]),), (os.dup(keeper.channel.fileno()),),
+                tuple(one.detach() for one in socket.socketpair())[:1], (os.open("/dev/null", os.O_RDWR),),
+                (os.open("/dev/zero", os.O_RDONLY),), (os.open("/", os.O_RDONLY),), (os.open("/etc/passwd", os.O_RDONLY),),
+                (memory(b""),), (memory(good), memory(good))):
         keeper.send({"spawn": pb.Spawn(session=number)}, fds=fds)
         keeper.hear_until("spawn_failed", number)
         for fd in fds:
@@ -249,7 +465,7 @@ def breaks_every_rule(keeper):
 
 def wraps_the_numbers(keeper):
     """After the last number there is no next one, and surely not one that is in use."""
-    keeper.greet()
+    keeper.adopt()
     keeper.send({"spawn": pb.Spawn(session=5, record=record("sleep", "1000"))})
     keeper.hear_until("spawned", 5)
     for _ in range(40):
@@ -263,7 +479,7 @@ def wraps_the_numbers(keeper):
 
 def asks_for_ages(keeper):
     """Durations beyond all clocks."""
-    keeper.greet()
+    keeper.adopt()
     number = 1
     for ages in (2**62, 2**63 - 1, 2**63, 2**64 - 1):
         for fields in ({"timeout_ns": ages}, {"ladder": pb.Ladder(first_signal=15, grace_ns=ages, last_signal=9)},
@@ -278,7 +494,7 @@ def asks_for_ages(keeper):
 
 def hears_nothing(keeper):
     """Starts many commands and never reads what the keeper says of them."""
-    keeper.greet()
+    keeper.adopt()
     for number in range(1, 3001):
         keeper.send({"spawn": pb.Spawn(session=number, record=record("true"))})
     with open(f"{DIRECTORY}/done", "w", encoding="utf-8"):
@@ -287,7 +503,7 @@ def hears_nothing(keeper):
 
 def asks_for_logs_and_hears_nothing(keeper):
     """What it asked for it gets once it listens, in order."""
-    keeper.greet()
+    keeper.adopt()
     keeper.run(1, "echo", "hi")
     keeper.send({"archive": pb.Archive(session=1)})
     for _ in range(20):
@@ -302,7 +518,7 @@ def asks_for_logs_and_hears_nothing(keeper):
 
 
 def leaves_sessions_in_every_state(keeper):
-    keeper.greet()
+    keeper.adopt()
     keeper.run(1, "echo", "hi", session_record=b"record of 1")
     keeper.send({"update": pb.Update(session=1, state=b"first")}, {"update": pb.Update(session=1, state=b"second")},
                 {"update": pb.Update(session=1, state=b"x" * 4097)}, {"archive": pb.Archive(session=1)})
@@ -368,7 +584,7 @@ def takes_them_over(keeper):
 
 
 def archive_more_than_fits_into_memory(keeper):
-    keeper.greet()
+    keeper.adopt()
     sessions = range(1, 41)
     for one in sessions:
         keeper.send({"spawn": pb.Spawn(session=one, record=record("head", "-c", "1000000", "/dev/zero", ring_bytes=1 << 20))})
@@ -405,7 +621,7 @@ def keeper_memory():
 
 
 def archives_many(keeper):
-    keeper.greet()
+    keeper.adopt()
     count = int(os.environ["ROGUE_COUNT"])
     before = 0
     for start in range(1, count + 1, 200):

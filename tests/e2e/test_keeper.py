@@ -2,6 +2,7 @@
 alive, and serves with the next one. What a front leaves it hands to the next."""
 
 import pathlib
+import re
 import unittest
 
 import support
@@ -34,6 +35,11 @@ class Rogue(unittest.TestCase):
         self.assertNotIn("Traceback", node.log())
         return node
 
+    @staticmethod
+    def ends(node):
+        """How the audit says that sessions ended, by their numbers."""
+        return {int(line["session"].rpartition("-")[2]): line["cause"] for line in node.audit() if line["event"] == "end"}
+
     def test_garbage_as_the_first_word(self):
         self.assertIn("no FrontMessage", self.play("says_garbage_first").log())
 
@@ -45,8 +51,73 @@ class Rogue(unittest.TestCase):
         self.assertIn("not hello", node.log())
         self.assertFalse([line for line in node.audit() if line.get("argv") == ["true"]])
 
-    def test_another_version(self):
-        self.assertIn("protocol 77", self.play("speaks_another_version").log())
+    def test_versions_that_are_not_next_to_ours_are_refused(self):
+        for version in (0, 4, 77):
+            with self.subTest(version=version):
+                node = self.play(f"speaks_version_{version}")
+                self.assertIn(f"the front speaks protocol {version}, not 2", node.log())
+                # What the rogue starts has a line of its own kind.
+                self.assertFalse([line for line in node.audit() if line.keys() == {"seq", "time", "event"}])
+
+    def test_a_front_of_the_next_version_speaks_ours(self):
+        node = self.play("speaks_version_3")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+
+    def test_a_front_of_the_version_before_is_handed_over_to_at_once_and_killed_when_another_takes_over(self):
+        node = self.play("speaks_version_1", "takes_over_from_version_1")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        self.assertRegex(node.log(), r"front \(pid \d+\) killed by SIGKILL; the new one takes over")
+
+    def test_a_front_that_speaks_out_of_turn(self):
+        node = self.play("speaks_out_of_turn")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        for words in ("ready: it is not the front's turn", "spawn: it is not the front's turn", "retired: nobody asked",
+                      "keep: nobody asked it to retire"):
+            self.assertIn(words, node.log())
+
+    def test_a_front_that_is_to_follow_has_no_business_with_the_sessions_of_the_one_that_serves(self):
+        # Both die in the end, and a third one serves.
+        node = self.play("is_meddled_with", "meddles")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        for words in ("session 1 is another front's business", "session 2 is another front's business",
+                      "forget: it is not the front's turn", "ready: it is not the front's turn",
+                      "spawn: it is not the front's turn", "retired: nobody asked"):
+            self.assertIn(words, node.log())
+        ends = self.ends(node)
+        self.assertEqual([ends[one] for one in (1, 2, 3, 4)], ["EXITED"] * 4)
+        self.assertNotIn(900, ends)
+
+    def test_a_front_that_has_retired_has_only_what_it_keeps(self):
+        node = self.play("retires_and_meddles", "succeeds_and_meddles")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        for words in ("session 2 is another front's business", "session 1 is another front's business",
+                      "there is no session 99", "retired: nobody asked", "ready: it is not the front's turn",
+                      "spawn: it is not the front's turn"):
+            self.assertIn(words, node.log())
+        ends = self.ends(node)
+        self.assertEqual((ends[1], ends[2]), ("EXITED", "EXITED"))
+        self.assertNotIn(900, ends)
+
+    def test_too_many_descriptors(self):
+        self.assertIn("too big", self.play("sends_too_many_descriptors").log())
+
+    def test_no_front_uses_up_the_session_numbers(self):
+        node = self.play("uses_up_the_numbers")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        self.assertIn(f"session number {2**62} is not the next", node.log())
+
+    def test_answers_that_a_front_does_not_listen_to_do_not_fill_the_memory(self):
+        node = self.play("asks_faster_than_it_listens")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        if not SANITIZED:
+            self.assertLess(int((node.directory / "memory").read_text()), 64 * support.MIB)
+
+    def test_a_keeper_that_is_told_to_stop_between_two_fronts_stops(self):
+        node = self.rogue_node("leaves_an_ended_session", *["leaves_at_once"] * 20).launch()
+        self.addCleanup(node.clean)
+        wait_for(lambda: re.search(r"the next one starts in \d{3,} ms", node.log()), node.log)
+        node.terminate()
+        self.assertEqual(node.wait(), 0)
 
     def test_a_datagram_that_is_too_big(self):
         self.assertIn("too big", self.play("says_a_datagram_that_is_too_big").log())
@@ -74,7 +145,8 @@ class Rogue(unittest.TestCase):
         heard = (node.directory / "heard").read_text()
         self.assertIn("terminated 5", heard)
         for words in ("not a sealed memfd", "can't be parsed", "is too big", "ring_bytes", "NUL byte", "not absolute",
-                      "without a record", "no name"):
+                      "without a record", "no name", "SPAWN_STEP_USER nothing may run as \"daemon\" here",
+                      "SPAWN_STEP_USER nothing may run as \"no such user\" here", "(a name that is too long)"):
             self.assertIn(words, heard)
         ends = [line for line in node.audit() if line["event"] == "end" and line["session"].endswith("-5")]
         self.assertEqual([(line["cause"], line["exit_code"], line["stdout_bytes"]) for line in ends], [("EXITED", 0, 8)])
