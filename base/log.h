@@ -8,7 +8,8 @@
 // Log lines of the daemons, on standard error. Safe from any thread.
 namespace nacre::log {
 
-enum class Level { kDebug, kInfo, kWarning, kError };
+// kNone: of lines to drop, none is kept.
+enum class Level { kDebug, kInfo, kWarning, kError, kNone };
 
 // Names the process in each line and drops lines below `level`. Once, before other threads exist.
 void Init(std::string_view process, Level level);

@@ -1,5 +1,6 @@
 // nacred: parses the command line and runs the keeper.
 
+#include <google/protobuf/stubs/logging.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -317,6 +318,9 @@ int Main(int argc, char** argv) {
   auto config = Configure(argc, argv, flags);
   if (!config.ok()) return Fail(2, config.status().message());
   log::Init("nacred", ToLevel(config->log_level).value_or(log::Level::kInfo));
+  // It would wait for whoever reads standard error, and that a message is none the keeper says
+  // itself.
+  google::protobuf::SetLogHandler(nullptr);
   auto options = ToOptions(*config);
   if (!options.ok()) return Fail(2, options.status().message());
   if (flags.print_config) absl::PrintF("%s", config->ToToml());
