@@ -83,9 +83,6 @@ void KeeperPeer::Check() {
 
 void KeeperPeer::CheckFronts() const {
   const Keeper& keeper = *keeper_;
-  for (const Front* front : keeper.Fronts()) {
-    Demand(front->version() != 0 || !front->prepared, "who was not greeted has no turn");
-  }
   if (keeper.draining_) return;
   Demand(keeper.front_ != nullptr || keeper.successor_ != nullptr || keeper.restart_at_ != 0,
          "there is a front, or one will be started");
@@ -384,6 +381,9 @@ void World::Send(FakeProcess* front, const std::string& datagram,
   const size_t archived = keeper_->archive().size();
   const bool succeeds = keeper_->Succeeds(speaker_);
   keeper_->Turn();
+  const Front* after = keeper_->FindFront(front->pid);
+  Demand(after == nullptr || after->version() != 0 || !after->prepared,
+         "nothing else is heard from a front whose hello was refused");
   Demand(!succeeds || keeper_->archive().size() == archived,
          "who has yet to take over leaves alone what is archived");
   if (!keeper_->draining()) {
