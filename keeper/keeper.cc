@@ -252,12 +252,13 @@ absl::Status Keeper::Start() {
   return absl::OkStatus();
 }
 
-void Keeper::Turn(bool wait) {
-  loop_.RunOnce(/*poll=*/!wait || !runnable_.empty());
+bool Keeper::Turn(bool wait) {
+  const bool any = loop_.RunOnce(/*poll=*/!wait || !runnable_.empty());
   PumpRunnable();
   LaunchQueued();
   for (Front* one : Fronts()) one->Flush();
   EndTurn();
+  return any;
 }
 
 // --- the fronts' lives --------------------------------------------------------------------------

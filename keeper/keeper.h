@@ -105,9 +105,9 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   explicit Keeper(KeeperOptions options) : options_(std::move(options)) {}
 
   absl::Status Open();
-  // What Run does: once, and then in each turn. `wait`: for something to happen.
+  // What Run does: once, and then in each turn. `wait`: for something to happen; whether it has.
   absl::Status Start();
-  void Turn(bool wait);
+  bool Turn(bool wait);
   absl::Status OpenListeners(const ServingOptions& serving);
   std::string SpoolPath() const;
   absl::Status OpenSpool();

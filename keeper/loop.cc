@@ -48,7 +48,7 @@ void Loop::SetTimer(EventHandler* handler, int64_t* current, int64_t deadline) {
   *current = deadline;
 }
 
-void Loop::RunOnce(bool poll) {
+bool Loop::RunOnce(bool poll) {
   timespec wait{};
   const timespec* timeout = &wait;
   if (!poll && timers_.empty()) {
@@ -64,7 +64,8 @@ void Loop::RunOnce(bool poll) {
         reinterpret_cast<EventHandler*>(events[i].data.u64 & ~kTagMask);
     handler->OnEvent(events[i].data.u64 & kTagMask, events[i].events);
   }
-  if (timers_.empty()) return;
+  bool any = count > 0;
+  if (timers_.empty()) return any;
   const int64_t now = MonotonicNs();
   // No more than there are now: one that sets itself anew for a time gone by waits for the next
   // round.
@@ -74,7 +75,9 @@ void Loop::RunOnce(bool poll) {
     EventHandler* handler = timers_.begin()->second;
     timers_.erase(timers_.begin());
     handler->OnTimer();
+    any = true;
   }
+  return any;
 }
 
 }  // namespace nacre::keeper

@@ -36,8 +36,9 @@ class Loop {
   // only takes that back. `*current` is the caller's copy of what is set.
   void SetTimer(EventHandler* handler, int64_t* current, int64_t deadline);
 
-  // Waits for events (not at all if `poll`), then dispatches them and the timers that are due.
-  void RunOnce(bool poll);
+  // Waits for events (not at all if `poll`), then dispatches them and the timers that are due;
+  // whether there were any.
+  bool RunOnce(bool poll);
 
  private:
   UniqueFd epoll_;

@@ -58,14 +58,11 @@ class FakeMachine {
   // What the process does. It has closed all it had when it exits, unless others hold it open.
   static void Report(FakeProcess* process, ChildReport report);
   static void RunProgram(FakeProcess* process) { process->report.reset(); }
-  void Exit(FakeProcess* process, int status, bool held_open = false);
+  static void Exit(FakeProcess* process, int status, bool held_open = false);
 
   // As kill(2) and wait4(2). SIGKILL obeys itself; all else is up to the test.
   int Kill(pid_t pid, int signal);
   pid_t Wait(pid_t pid, int* status, int options, rusage* usage);
-
-  // Counts ends of processes and of starts: what the keeper has yet to see.
-  uint64_t happened() const { return happened_; }
 
   // Stands still but by the test's hand.
   int64_t now_ns = 1'000'000'000;
@@ -80,7 +77,6 @@ class FakeMachine {
   FakeProcess* Find(pid_t pid);
 
   std::vector<std::unique_ptr<FakeProcess>> processes_;
-  uint64_t happened_ = 0;
 };
 
 }  // namespace nacre::keeper

@@ -36,7 +36,7 @@ class KeeperPeer {
   explicit KeeperPeer(std::unique_ptr<Keeper> keeper) : keeper_(std::move(keeper)) {}
 
   absl::Status Start() { return keeper_->Start(); }
-  void Turn() { keeper_->Turn(/*wait=*/false); }
+  bool Turn() { return keeper_->Turn(/*wait=*/false); }
   bool Done() const { return keeper_->Done(); }
   bool busy() const { return !keeper_->runnable_.empty(); }
   bool draining() const { return keeper_->draining_; }
@@ -282,7 +282,7 @@ void World::Perform(const Act& act) {
       break;
     case Act::kLeave:
       if (act.how % 2 == 0) {
-        machine_.Exit(front, act.how << 8);
+        FakeMachine::Exit(front, act.how << 8);
       } else {
         front->ends[0].reset();
       }
@@ -464,17 +464,17 @@ void World::GoOn(FakeProcess* command, int how) {
   if (how % 8 == 1 || how % 8 == 2) FakeMachine::RunProgram(command);
   if (how % 8 < 3) return;
   FakeMachine::Report(command, {kFailures[how % 8 - 3], how});
-  machine_.Exit(command, 127 << 8);
+  FakeMachine::Exit(command, 127 << 8);
 }
 
 void World::ExitAs(FakeProcess* command, int how) {
   if (!command->alive) command->ends = {};
   if (how < 128) {
-    machine_.Exit(command, how << 8);
+    FakeMachine::Exit(command, how << 8);
   } else if (how < 192) {
-    machine_.Exit(command, how % 64 + 1);
+    FakeMachine::Exit(command, how % 64 + 1);
   } else {
-    machine_.Exit(command, 0, /*held_open=*/true);
+    FakeMachine::Exit(command, 0, /*held_open=*/true);
   }
 }
 
@@ -500,12 +500,7 @@ void World::Pass(int64_t ns) {
 // Until all that has happened has been dealt with.
 void World::Settle() {
   int turns = 0;
-  for (int quiet = 0; quiet < 2 || keeper_->busy(); ++turns) {
-    Demand(turns < 1000, "the keeper comes to rest");
-    const uint64_t before = machine_.happened();
-    keeper_->Turn();
-    quiet = machine_.happened() == before ? quiet + 1 : 0;
-  }
+  while (keeper_->Turn() || keeper_->busy()) Demand(++turns < 2000, "the keeper comes to rest");
   keeper_->Check();
   unsettled_ = false;
 }
@@ -515,7 +510,7 @@ void World::Settle() {
 // All fronts die: the one that comes next.
 FakeProcess* World::AwaitFront() {
   for (const auto& process : machine_.processes()) {
-    if (process->is_front()) machine_.Exit(process.get(), 0);
+    if (process->is_front()) FakeMachine::Exit(process.get(), 0);
   }
   Settle();
   Pass(6 * kSecond);
@@ -593,7 +588,7 @@ void World::RunOneCommand(FakeProcess* front) {
   GoOn(command, 2);
   Settle();
   Write(command, 10);
-  machine_.Exit(command, 7 << 8);
+  FakeMachine::Exit(command, 7 << 8);
   Settle();
   Hear(front);
   const v1::Terminated* end = view.End(number);
@@ -609,7 +604,7 @@ void World::Stop() {
   for (int round = 0; round < 8 && !keeper_->Done(); ++round) {
     for (const auto& process : machine_.processes()) {
       if (process->is_front()) continue;
-      machine_.Exit(process.get(), 0);
+      FakeMachine::Exit(process.get(), 0);
       process->ends = {};
     }
     Settle();

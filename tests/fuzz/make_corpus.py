@@ -209,6 +209,10 @@ def keeper_messages():
         "archive": ended + say(archive(1)) + say(archive(1), open_log(1), open_log(2)) + hear() + say(forget(1), open_log(1)) + hear(),
         "archive_and_forget_at_once": ended + say(archive(1), forget(1), archive(1), open_log(1)) + hear(),
         "archived_and_handed_over": ended + say(update(1, b"state"), archive(1)) + leave() + serving() + say(open_log(1)) + hear(),
+        "asks_for_more_logs_than_it_hears": ended + say(archive(1)) + say(*[open_log(1 + one % 2) for one in range(400)])
+        + say(release(1)) + hear() + say(forget(1)) + hear(),
+        "asks_for_more_than_it_hears": serving() + say(*[{"spawn": pb.Spawn(session=number)} for number in range(1, 3000)])
+        + say(spawn(4000)) * 3 + hear() + leave(),
         # Records and descriptors.
         "record_in_memory": serving() + say(spawn(1), how=RECORD) + run() + end() + hear(),
         "record_unsealed": serving() + say(spawn(1), how=UNSEALED) + hear(),
@@ -223,7 +227,7 @@ def keeper_messages():
         "too_many_descriptors": serving() + say(READY, how=TOO_MANY) + hear(),
         "descriptors_that_nothing_asked_for": serving() + say(READY, how=PIPE + 2) + say(READY, how=RECORD) + hear(),
         "user_outside_the_list": serving() + say(spawn(1, run_as=pb.RunAs(user="daemon"))) + hear(),
-        "user_with_a_long_name": serving() + say(spawn(1, run_as=pb.RunAs(user="x" * 60_000))) + hear(),
+        "user_with_a_long_name": serving() + say(spawn(1, run_as=pb.RunAs(user="x" * 1000))) + hear(),
         "records_that_break_rules": serving() + say(
             spawn(1, ring_bytes=4097), spawn(2, ring_bytes=2**63), spawn(3, session_record=b"x" * 20_000), spawn(4, ""),
             spawn(5, "a\0b"), spawn(6, cwd=b"relative"), spawn(7, env=[b"=x"]), spawn(8, env=[b"A=\0"]),
