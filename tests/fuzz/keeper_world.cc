@@ -418,7 +418,8 @@ void World::Hear(FakeProcess* front) {
 std::map<uint64_t, std::string> World::OthersSessions(const Front* front) const {
   std::map<uint64_t, std::string> others;
   for (const Session* session : keeper_->Sessions()) {
-    if (session->front == front) continue;
+    // What is nobody's may become its own, and then be forgotten, in one datagram.
+    if (session->front == nullptr || session->front == front) continue;
     others[session->number()] = session->Describe().SerializeAsString();
   }
   return others;
