@@ -445,6 +445,7 @@ void Keeper::HandOver(Front& front) {
 // It hears of these sessions, and they are its own.
 void Keeper::Offer(Front& front, const std::vector<Session*>& sessions) {
   for (Session* session : sessions) {
+    if (session->let_go) continue;
     session->front = &front;
     session->kept = false;
     if (session->state() != Session::State::kFailed) session->Offer();
@@ -511,7 +512,7 @@ void Keeper::Upgrade() {
 
 absl::StatusOr<Session*> Keeper::Find(const Front& front, uint64_t number) {
   const auto it = sessions_.find(number);
-  if (it == sessions_.end()) {
+  if (it == sessions_.end() || it->second->let_go) {
     return absl::NotFoundError(absl::StrFormat("there is no session %d", number));
   }
   if (it->second->front == &front) return it->second.get();
@@ -598,7 +599,7 @@ absl::Status Keeper::HandleSession(Front& front, uint64_t number, const v1::Fron
       return absl::OkStatus();
     case v1::FrontRequest::kForget:
       if (!session->over()) return absl::FailedPreconditionError("forget: it still runs");
-      forgotten_.push_back(number);
+      LetGo(session);
       return absl::OkStatus();
     case v1::FrontRequest::kUpdate:
       return session->Update(request.update().state());
@@ -622,7 +623,7 @@ absl::Status Keeper::HandleArchive(Session* session) {
     return absl::FailedPreconditionError("archive: it still runs");
   }
   archive_->Put(session->Describe(), session->ended_ns(), session->log().Pieces());
-  forgotten_.push_back(session->number());  // what is left of it
+  LetGo(session);  // what is left of it
   return absl::OkStatus();
 }
 
@@ -754,8 +755,13 @@ void Keeper::OnEnd(Session* session) {
     session->front->Tell(std::move(event));
   }
   if (failed || (draining_ && front_ == nullptr && session->front == nullptr)) {
-    forgotten_.push_back(session->number());
+    LetGo(session);
   }
+}
+
+void Keeper::LetGo(Session* session) {
+  session->let_go = true;
+  forgotten_.push_back(session->number());
 }
 
 // Destroys what could not be destroyed while events were dispatched.
@@ -829,7 +835,7 @@ void Keeper::BeginDrain() {
 // No front comes any more that would ask about sessions.
 void Keeper::EndAlone() {
   for (const auto& [number, session] : sessions_) {
-    if (session->over() && session->front == nullptr) forgotten_.push_back(number);
+    if (session->over() && session->front == nullptr) LetGo(session.get());
   }
   EndSessions();
 }

@@ -137,6 +137,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
 
   void PumpRunnable();
   void LaunchQueued();
+  void LetGo(Session* session);
   void EndTurn();
   void Reap();
 

@@ -103,8 +103,9 @@ class Session : public EventHandler {
   bool offered() const { return news_adopted_; }
   // For the keeper: whose business it is (null: that of a front to come), and membership of queues.
   Front* front = nullptr;
-  // `kept`: by a front that retires.
-  bool queued_news = false, queued_runnable = false, kept = false;
+  // `kept`: by a front that retires. `let_go`: nobody's business any more, and gone after this
+  // turn.
+  bool queued_news = false, queued_runnable = false, kept = false, let_go = false;
 
  private:
   enum Tag : uint32_t { kReport, kLeader, kStdoutPipe, kStderrPipe, kStdinPipe };

@@ -45,6 +45,8 @@ void FrontView::Said(const v1::FrontMessage& message) {
   for (const v1::FrontRequest& request : message.requests()) {
     if (request.has_spawn()) asked_.insert(request.spawn().session());
     if (request.has_open_log()) ++logs_asked_;
+    if (request.has_forget()) let_go_.insert(request.forget().session());
+    if (request.has_archive()) let_go_.insert(request.archive().session());
     if (request.has_prepared() || request.hello().protocol_version() == 1) prepared_ = true;
   }
 }
@@ -169,6 +171,16 @@ void FrontView::OnLogOpened(const v1::LogOpened& opened, const seqpacket::Datagr
 bool FrontView::Failed(uint64_t session) const {
   const auto it = sessions_.find(session);
   return it != sessions_.end() && it->second == Life::kFailed;
+}
+
+bool FrontView::Holds(uint64_t session) const {
+  return Knows(session) && !Failed(session) && !let_go_.contains(session);
+}
+
+std::vector<uint64_t> FrontView::Sessions() const {
+  std::vector<uint64_t> sessions;
+  for (const auto& [session, life] : sessions_) sessions.push_back(session);
+  return sessions;
 }
 
 const v1::Terminated* FrontView::End(uint64_t session) const {

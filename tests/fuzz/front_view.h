@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "base/seqpacket.h"
 #include "nacre/keeper/v1/keeper.pb.h"
@@ -31,6 +32,9 @@ class FrontView {
   uint64_t next_session() const { return next_session_; }
   bool Knows(uint64_t session) const { return sessions_.contains(session); }
   bool Failed(uint64_t session) const;
+  // Whether it was told of the session and has neither forgotten nor archived it.
+  bool Holds(uint64_t session) const;
+  std::vector<uint64_t> Sessions() const;
   // Null: it has not ended, or the front does not know.
   const v1::Terminated* End(uint64_t session) const;
 
@@ -50,6 +54,7 @@ class FrontView {
   uint64_t next_session_ = 0;
   // Spawns that it has asked for, and logs.
   std::set<uint64_t> asked_;
+  std::set<uint64_t> let_go_;
   size_t logs_asked_ = 0, logs_told_ = 0;
   // What it was told of sessions.
   std::map<uint64_t, Life> sessions_;

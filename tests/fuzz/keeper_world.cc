@@ -40,6 +40,9 @@ class KeeperPeer {
   bool Done() const { return keeper_->Done(); }
   bool busy() const { return !keeper_->runnable_.empty(); }
   bool draining() const { return keeper_->draining_; }
+  bool Serves(const Front* front) const {
+    return front != nullptr && front == keeper_->front_.get();
+  }
   bool Succeeds(const Front* front) const {
     return front != nullptr && front == keeper_->successor_.get();
   }
@@ -410,8 +413,14 @@ void World::Hear(FakeProcess* front) {
       Demand(absl::IsOutOfRange(datagram.status()), "the keeper keeps to the channel's bounds");
       return;
     }
-    if (!datagram->has_value()) return;
+    if (!datagram->has_value()) break;
     ViewOf(*front).Heard(**datagram);
+  }
+  if (unsettled_ || keeper_->draining() || !keeper_->Serves(keeper_->FindFront(front->pid))) return;
+  const FrontView& view = ViewOf(*front);
+  for (const uint64_t number : view.Sessions()) {
+    const bool there = keeper_->FindSession(number) != nullptr || keeper_->archive().Has(number);
+    Demand(there || !view.Holds(number), "a session stays until its front lets go of it");
   }
 }
 

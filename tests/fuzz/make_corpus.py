@@ -264,6 +264,9 @@ def keeper_messages():
         "start_fails_while_it_is_handed_over": one + leave() + say(hello()) + at_once(say(PREPARED)) + act(REPORT, 0, FAILS_AT_EXEC)
         + hear(),
         "takes_over_and_forgets_at_once": ended + leave() + say(hello(), PREPARED, archive(1), forget(1)) + hear(),
+        "archives_and_retires_at_once": upgraded + end(0, 0) + say(archive(1), RETIRED) + hear(1),
+        "forgets_and_retires_at_once": upgraded + end(0, 0) + say(forget(1), RETIRED) + hear(1),
+        "archives_and_dies_at_once": upgraded + end(0, 0) + at_once(say(archive(1))) + leave() + hear(),
         "upgrade": upgraded + say(keep(1)) + say(RETIRED) + hear(1) + say(READY, spawn(3), who=1) + run(0) + hear(1)
         + end(0, 0) + hear(0) + leave(0) + hear(0),
         "upgrade_twice": upgraded + say(RETIRED) + hear(1) + say(READY, who=1) + system["hang_up"]
