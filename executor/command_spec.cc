@@ -16,7 +16,8 @@ namespace {
 constexpr int64_t kMaxGraceNs = 3600LL * 1'000'000'000;
 constexpr int64_t kMaxDisconnectGraceNs = 24 * kMaxGraceNs;
 constexpr int64_t kMaxRetentionNs = 7 * 24 * kMaxGraceNs;
-constexpr size_t kMaxUser = 256;  // LOGIN_NAME_MAX
+constexpr uint64_t kMinMemory = 4 * 1024 * 1024;  // less than any program needs to start
+constexpr size_t kMaxUser = 256;                  // LOGIN_NAME_MAX
 constexpr size_t kMaxTags = 32;
 constexpr size_t kMaxTagName = 63;
 constexpr size_t kMaxTagValue = 255;
@@ -73,6 +74,9 @@ absl::Status CheckPolicies(const CommandParts& parts) {
   }
   if (parts.limits.cpu_ns < 0 || (parts.limits.cpu_ns > 0 && parts.limits.cpu_ns < 10'000'000)) {
     return InvalidField("command.limits.cpu_time", "is less than 10 ms");
+  }
+  if (parts.limits.memory_bytes > 0 && parts.limits.memory_bytes < kMinMemory) {
+    return InvalidField("command.limits.memory_bytes", "is less than 4 MiB");
   }
   if (parts.limits.nice < 0 || parts.limits.nice > 19) {
     return InvalidField("command.limits.nice", "is not between 0 and 19");

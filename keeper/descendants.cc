@@ -17,7 +17,8 @@ namespace {
 
 // More than any session has a right to; a bound on one look.
 constexpr size_t kMaxFound = 100'000;
-constexpr size_t kMaxEnvironment = 2 * 1024 * 1024;
+// The variable is among the first that the keeper gives.
+constexpr size_t kMaxEnvironment = 64 * 1024;
 
 std::string Read(const std::string& path, size_t most) {
   std::string text;

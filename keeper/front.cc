@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -148,6 +149,11 @@ void Front::Handle(seqpacket::Datagram datagram) {
   if (datagram.fds.size() == 1 && wants_record) record_fd = &datagram.fds[0];
   if (!datagram.fds.empty() && record_fd == nullptr) {
     Refuse(absl::InvalidArgumentError("descriptors that nothing asked for"));
+  }
+  for (const UniqueFd& fd : datagram.fds) {
+    // The last one to close a socket may have to wait for its peer: not this one.
+    const linger at_once{.l_onoff = 0, .l_linger = 0};
+    setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   }
   for (const v1::FrontRequest& request : message.requests()) {
     if (absl::Status result = host_.OnRequest(*this, request, record_fd); !result.ok()) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,6 +19,8 @@ namespace {
 // A front that served so long is no failure to start: the next one starts at once, and still no
 // loop is tight.
 constexpr int64_t kServedWellNs = 30'000'000;
+// How long its start may take; nothing else is done meanwhile.
+constexpr int64_t kStartNs = 5'000'000'000;
 constexpr int64_t kFirstDelayNs = 100'000'000;
 constexpr int64_t kMaxDelayNs = 5'000'000'000;
 
@@ -40,7 +43,14 @@ absl::Status AwaitRunning(Launcher& launcher, const Launcher::Child& child,
                           const std::string& path) {
   ChildReport report{};
   int error = 0;
+  const int64_t deadline = MonotonicNs() + kStartNs;
   for (;;) {
+    pollfd readable{.fd = child.report.get(), .events = POLLIN, .revents = 0};
+    const int64_t left_ms = (deadline - MonotonicNs()) / 1'000'000;
+    if (poll(&readable, 1, static_cast<int>(std::max<int64_t>(left_ms, 0))) == 0) {
+      error = ETIMEDOUT;  // somebody of its user has stopped it, or its file does not come
+      break;
+    }
     const ssize_t got = read(child.report.get(), &report, sizeof(report));
     if (got < 0 && errno == EINTR) continue;
     if (got != sizeof(report)) break;
@@ -50,7 +60,10 @@ absl::Status AwaitRunning(Launcher& launcher, const Launcher::Child& child,
       error = report.error;
     }
   }
-  if (error != 0) waitpid(child.pid, nullptr, 0);
+  if (error != 0) {
+    kill(child.pid, SIGKILL);
+    waitpid(child.pid, nullptr, 0);
+  }
   launcher.Release(child.lane);
   return error == 0 ? absl::OkStatus() : absl::ErrnoToStatus(error, path);
 }
@@ -79,7 +92,7 @@ void FrontProcess::Kill(int signal) const { kill(pid_, signal); }
 
 std::string FrontProcess::Reap() {
   int status = 0;
-  waitpid(pid_, &status, 0);
+  if (waitpid(pid_, &status, WNOHANG) == 0) return "has ended, and a tracer keeps it";
   if (WIFSIGNALED(status)) {
     return absl::StrFormat("killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)),
                            WCOREDUMP(status) ? " (core dumped)" : "");

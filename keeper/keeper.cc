@@ -148,6 +148,7 @@ absl::Status Keeper::Open() {
   auto front_launcher = options_.make_launcher(1, files.rlim_max, files.rlim_max);
   if (!front_launcher.ok()) return front_launcher.status();
   front_launcher_ = *std::move(front_launcher);
+  max_starts_of_user_ = std::max(1, lanes / 2);
   const size_t reserved = kOwnFds + Spawner::kFdsPerLane * (static_cast<size_t>(lanes) + 1);
   max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
 
@@ -390,8 +391,8 @@ void Keeper::OnPrepared(Front& front) {
   if (std::exchange(front.prepared, true)) return;
   if (&front == front_.get()) {
     HandOver(front);
-  } else if (&front != successor_.get()) {
-    return;  // it was replaced, and is being killed
+  } else if (&front != successor_.get() || (draining_ && front_ != nullptr)) {
+    return;  // it was replaced, or comes too late, and is being killed
   } else if (front_ == nullptr) {
     TakeOver();
   } else if (front_->version() < 2) {
@@ -472,6 +473,10 @@ void Keeper::Unload() {
   listeners_ = std::move(before_reload_->listeners);
   users_ = std::move(before_reload_->users);
   before_reload_.reset();
+  for (const auto& listener : listeners_) {
+    const absl::Status status = listener->ShareWith(options_.serving.socket_group);
+    if (!status.ok()) log::Error("%s", std::string(status.message()));
+  }
 }
 
 void Keeper::Upgrade() {
@@ -683,7 +688,8 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
   if (!user.ok()) return user.status();
   auto plan = PlanChild(record, *user, id);
   if (!plan.ok()) return plan.status();
-  if (user->uid != users_.own().uid) {
+  plan->own_memory = record.limits().memory_bytes() > 0;
+  if (user->name != users_.own().name) {
     plan->credentials = Credentials{.uid = user->uid, .gid = user->gid, .groups = user->groups};
   }
   if (running_ >= max_running_) {
@@ -710,11 +716,25 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
 
 // --- sessions -----------------------------------------------------------------------------------
 
+// One user's starts take half of the lanes at most: they can make a start last.
 void Keeper::LaunchQueued() {
-  while (!queued_.empty() && launcher_->HasLane()) {
-    Session* session = queued_.front();
-    queued_.pop_front();
-    if (!session->over()) session->Launch();
+  std::erase_if(starting_, [](const Session* session) {
+    return session->state() != Session::State::kStarting;
+  });
+  const auto held = [this](uid_t uid) {
+    return std::count_if(starting_.begin(), starting_.end(),
+                         [uid](const Session* session) { return session->uid() == uid; });
+  };
+  for (auto it = queued_.begin(); it != queued_.end() && launcher_->HasLane();) {
+    Session* session = *it;
+    if (session->uid() != users_.own().uid && held(session->uid()) >= max_starts_of_user_) {
+      ++it;
+      continue;
+    }
+    it = queued_.erase(it);
+    if (session->over()) continue;
+    session->Launch();
+    starting_.push_back(session);
   }
 }
 
@@ -773,6 +793,7 @@ void Keeper::EndTurn() {
     if (session->front != nullptr) session->front->Drop(session);
     if (session->queued_runnable) std::erase(runnable_, session);
     std::erase(queued_, session);
+    std::erase(starting_, session);
     arena_->Return(session->slot(), session->dirty_bytes());
     sessions_.erase(it);
   }

@@ -182,7 +182,8 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   uint64_t next_session_ = 1;
   size_t running_ = 0;
   std::deque<Session*> queued_;
-  std::vector<Session*> runnable_;
+  std::vector<Session*> runnable_, starting_;
+  int64_t max_starts_of_user_ = 1;
   std::vector<uint64_t> forgotten_;
   Throttle start_warnings_{/*burst=*/20, /*period_ns=*/1'000'000'000};
 

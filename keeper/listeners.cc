@@ -18,6 +18,8 @@
 namespace nacre::keeper {
 namespace {
 
+// Name of the directory that the default sockets are in.
+constexpr char kOwnDirectory[] = "nacre";
 constexpr int kBacklog = 4096;  // clamped by net.core.somaxconn
 
 struct SocketAddress {
@@ -72,6 +74,13 @@ absl::Status PrepareUnixPath(const Address& address, bool* made_directory) {
   const std::string parent = DirectoryOf(address);
   *made_directory = mkdir(parent.c_str(), 0700) == 0;
   if (!*made_directory && errno != EEXIST) return absl::ErrnoToStatus(errno, parent);
+  struct stat directory;
+  // One of an earlier run, of one that was killed perhaps.
+  if (!*made_directory && lstat(parent.c_str(), &directory) == 0) {
+    const mode_t mode = directory.st_mode & 07777;
+    *made_directory = std::filesystem::path(parent).filename() == kOwnDirectory &&
+                      directory.st_uid == geteuid() && (mode == 0700 || mode == 0710);
+  }
   if (absl::Status status = CheckDirectory(parent); !status.ok()) return status;
   struct stat info;
   if (lstat(address.path.c_str(), &info) != 0) {
@@ -87,6 +96,23 @@ absl::Status PrepareUnixPath(const Address& address, bool* made_directory) {
         absl::StrFormat("%s: another daemon serves this address", address.ToString()));
   }
   if (unlink(address.path.c_str()) != 0) return absl::ErrnoToStatus(errno, address.path);
+  return absl::OkStatus();
+}
+
+// Sets group and mode of what is there under that name, if it is of that type: never of what a link
+// leads to.
+absl::Status GiveTo(const std::string& path, mode_t type, gid_t group, mode_t mode) {
+  const UniqueFd fd(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info;
+  if (!fd.valid() || fstat(fd.get(), &info) != 0) return absl::ErrnoToStatus(errno, path);
+  if ((info.st_mode & S_IFMT) != type) {
+    return absl::FailedPreconditionError(absl::StrFormat("%s is not what it was any more", path));
+  }
+  const std::string itself = absl::StrFormat("/proc/self/fd/%d", fd.get());
+  if (fchownat(fd.get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) != 0 ||
+      chmod(itself.c_str(), mode) != 0) {
+    return absl::ErrnoToStatus(errno, path);
+  }
   return absl::OkStatus();
 }
 
@@ -134,16 +160,12 @@ absl::StatusOr<Listener> Listener::Open(const Address& address) {
 absl::Status Listener::ShareWith(std::optional<gid_t> group) const {
   if (address_.kind != Address::Kind::kUnix) return absl::OkStatus();
   const gid_t owner = group.value_or(getegid());
-  const std::string directory = DirectoryOf(address_);
-  if (made_directory_ && (chown(directory.c_str(), static_cast<uid_t>(-1), owner) != 0 ||
-                          chmod(directory.c_str(), group.has_value() ? 0710 : 0700) != 0)) {
-    return absl::ErrnoToStatus(errno, directory);
+  if (made_directory_) {
+    absl::Status status =
+        GiveTo(DirectoryOf(address_), S_IFDIR, owner, group.has_value() ? 0710 : 0700);
+    if (!status.ok()) return status;
   }
-  if (chown(address_.path.c_str(), static_cast<uid_t>(-1), owner) != 0 ||
-      chmod(address_.path.c_str(), group.has_value() ? 0660 : 0600) != 0) {
-    return absl::ErrnoToStatus(errno, address_.path);
-  }
-  return absl::OkStatus();
+  return GiveTo(address_.path, S_IFSOCK, owner, group.has_value() ? 0660 : 0600);
 }
 
 Listener::~Listener() {

@@ -264,11 +264,20 @@ NodeConfig Defaults() {
   return config;
 }
 
+std::string ConfigPath(const Flags& flags) {
+  return flags.config.empty() ? DefaultConfig() : flags.config;
+}
+
+// The default file may be missing.
+bool ConfigExists(const Flags& flags) {
+  return !flags.config.empty() || access(ConfigPath(flags).c_str(), F_OK) == 0;
+}
+
 // What the file says, and over it the command line.
-absl::StatusOr<NodeConfig> Configure(int argc, char** argv, const Flags& flags) {
+absl::StatusOr<NodeConfig> Configure(int argc, char** argv, const Flags& flags, bool must_exist) {
   NodeConfig config = Defaults();
-  const std::string path = flags.config.empty() ? DefaultConfig() : flags.config;
-  if (!flags.config.empty() || access(path.c_str(), F_OK) == 0) {
+  const std::string path = ConfigPath(flags);
+  if (must_exist || ConfigExists(flags)) {
     auto loaded = NodeConfig::Load(path, std::move(config));
     if (!loaded.ok()) return loaded.status();
     config = *std::move(loaded);
@@ -315,7 +324,8 @@ int Main(int argc, char** argv) {
   Flags flags;
   NodeConfig unused = Defaults();
   if (const std::optional<int> status = ParseFlags(argc, argv, &flags, &unused)) return *status;
-  auto config = Configure(argc, argv, flags);
+  const bool has_file = ConfigExists(flags);
+  auto config = Configure(argc, argv, flags, has_file);
   if (!config.ok()) return Fail(2, config.status().message());
   log::Init("nacred", ToLevel(config->log_level).value_or(log::Level::kInfo));
   // It would wait for whoever reads standard error, and that a message is none the keeper says
@@ -326,8 +336,9 @@ int Main(int argc, char** argv) {
   if (flags.print_config) absl::PrintF("%s", config->ToToml());
   if (flags.check_config) absl::FPrintF(stderr, "nacred: the configuration is right\n");
   if (flags.print_config || flags.check_config) return 0;
-  options->reload = [argc, argv, flags]() -> absl::StatusOr<ServingOptions> {
-    auto again = Configure(argc, argv, flags);
+  // A file that was there and is not any more is no wish to go without.
+  options->reload = [argc, argv, flags, has_file]() -> absl::StatusOr<ServingOptions> {
+    auto again = Configure(argc, argv, flags, has_file);
     if (!again.ok()) return again.status();
     auto read = ToOptions(*again);
     if (!read.ok()) return read.status();

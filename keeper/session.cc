@@ -29,7 +29,7 @@ constexpr int64_t kSpawnedHoldNs = 1'000'000;
 constexpr uint64_t kInputStep = 64 * 1024;
 constexpr size_t kMaxState = 4096;
 // How long a start may take. It holds a lane, and once it is its user's that user can stop it.
-constexpr int64_t kStartNs = 60'000'000'000;
+constexpr int64_t kStartNs = 10'000'000'000;
 // How often at least, and at most, a limit on CPU time is looked at.
 constexpr int64_t kMinCpuCheckNs = 10'000'000;
 constexpr int64_t kMaxCpuCheckNs = 1'000'000'000;
@@ -69,6 +69,7 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       id_(std::move(id)),
       slot_(slot),
       plan_(std::move(plan)),
+      uid_(plan_.credentials.has_value() ? plan_.credentials->uid : getuid()),
       has_input_(record.input()),
       merge_stderr_(record.merge_stderr()),
       wait_for_eof_(record.wait_for_eof()),
@@ -101,6 +102,13 @@ void Session::Launch() {
   if (absl::Status status = OpenPipes(ends); !status.ok()) {
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(status.message()));
     return;
+  }
+  if (plan_.credentials.has_value()) {
+    // A pipe belongs to who made it, and /dev/stdout is opened anew.
+    for (int i = has_input_ ? 0 : 1; i < 3; ++i) {  // without input the first one is /dev/null
+      if (!ends[i].valid()) continue;
+      (void)!fchown(ends[i].get(), plan_.credentials->uid, plan_.credentials->gid);
+    }
   }
   const int error_end = merge_stderr_ ? ends[1].get() : ends[2].get();
   UniqueFd cgroup;
@@ -145,8 +153,12 @@ void Session::OnReport() {
     return;
   }
   host_.loop().Close(&child_.report);
-  // A child that failed is on its last instruction, and on the lane's stack until it is gone.
-  if (last != nullptr) waitpid(child_.pid, nullptr, 0);
+  // A child that failed is on its last instruction, and on the lane's stack until it is gone. Its
+  // user may have stopped it there.
+  if (last != nullptr) {
+    kill(child_.pid, SIGKILL);
+    waitpid(child_.pid, nullptr, 0);
+  }
   host_.launcher().Release(child_.lane);
   if (last == nullptr) {
     OnRunning();

@@ -89,6 +89,8 @@ class Session : public EventHandler {
   const std::string& id() const { return id_; }
   uint32_t slot() const { return slot_; }
   State state() const { return state_; }
+  // User that it runs as.
+  uid_t uid() const { return uid_; }
   // Its first process, reaped by itself; -1: there is none yet, or no more.
   pid_t leader() const { return over() ? -1 : child_.pid; }
   bool over() const { return state_ == State::kEnded || state_ == State::kFailed; }
@@ -146,6 +148,7 @@ class Session : public EventHandler {
   const std::string id_;
   const uint32_t slot_;
   ChildPlan plan_;
+  const uid_t uid_;
   // Of the spawn record, but argv and env.
   const bool has_input_, merge_stderr_, wait_for_eof_;
   const int64_t timeout_ns_;

@@ -380,7 +380,7 @@ absl::StatusOr<Launcher::Child> Spawner::Start(ChildPlan plan, int in, int out, 
   int pidfd = -1;
   clone_args args = {};
   args.flags = CLONE_FILES | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
-  if (!own_oom_score_) args.flags |= CLONE_VM;
+  if (!own_oom_score_ && !lane.plan.own_memory) args.flags |= CLONE_VM;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<uint64_t>(lane.stack);

@@ -128,7 +128,9 @@ class Front {
 
   void OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     if (event.has_drain()) {
-      Drain();
+      // Before it has the sessions that there are, it would find that none is left.
+      if (adopted_) Drain();
+      drain_once_adopted_ = !adopted_;
       return;
     }
     if (event.has_retire()) {
@@ -138,6 +140,7 @@ class Front {
     executor_.OnEvent(event, std::move(fd));
     if (!event.has_adoption_done()) return;
     adopted_ = true;
+    if (drain_once_adopted_) Drain();
     if (executor_.running() > 0) log::Info("adopted %d sessions that run", executor_.running());
   }
 
@@ -231,7 +234,7 @@ class Front {
   Acceptor acceptor_;
   std::unique_ptr<compat::CompatServer> compat_;
   asio::steady_timer hurry_;
-  bool adopted_ = false, draining_ = false;
+  bool adopted_ = false, draining_ = false, drain_once_adopted_ = false;
   // Set on the loop before `drained_` is notified.
   bool retired_ = false;
   absl::Notification drained_, compat_drained_;

@@ -252,7 +252,7 @@ class Files(ConfigTest):
     def test_a_file_without_end_is_refused(self):
         done = self.nacred("--check-config", path="/dev/zero")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("1 MiB", done.stderr)
+        self.assertIn("no regular file", done.stderr)
         self.write("#" * (1 << 20) + "\n")
         self.assertIn("1 MiB", self.nacred("--check-config").stderr)
 

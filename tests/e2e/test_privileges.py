@@ -268,6 +268,10 @@ class Clean:
         self.assertEqual(sorted(found), ["1", "2"])
         self.assertTrue(all(one.startswith("pipe:") for one in found.values()), found)
 
+    def test_its_streams_are_its_own_to_open_again(self):
+        self.assertEqual(self.text("sh", "-c", "echo x > /dev/stdout"), "x\n")
+        self.assertEqual(os.stat("/dev/null").st_uid, 0)  # a command without input has it, and it stays root's
+
     def test_its_environment_is_the_clean_base_of_that_user(self):
         base = dict(line.split("=", 1) for line in self.text("env").splitlines())
         self.assertRegex(base.pop("NACRE_SESSION_ID"), rf"^{self.node.epoch}-\d+$")
