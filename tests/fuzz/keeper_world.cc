@@ -382,12 +382,11 @@ void World::Send(FakeProcess* front, const std::string& datagram,
   speaker_ = keeper_->FindFront(front->pid);
   const auto before = OthersSessions(speaker_);
   const size_t archived = keeper_->archive().size();
-  const bool succeeds = keeper_->Succeeds(speaker_);
   keeper_->Turn();
   const Front* after = keeper_->FindFront(front->pid);
   Demand(after == nullptr || after->version() != 0 || !after->prepared,
          "nothing else is heard from a front whose hello was refused");
-  Demand(!succeeds || keeper_->archive().size() == archived,
+  Demand(!keeper_->Succeeds(after) || keeper_->archive().size() == archived,
          "who has yet to take over leaves alone what is archived");
   if (!keeper_->draining()) {
     for (const auto& [number, description] : before) {
@@ -407,7 +406,8 @@ void World::Tell(FakeProcess* front, const std::vector<v1::FrontRequest>& reques
 }
 
 void World::Hear(FakeProcess* front) {
-  while (front->ends[0].valid()) {
+  if (!front->ends[0].valid()) return;
+  for (;;) {
     auto datagram = seqpacket::Receive(front->ends[0].get());
     if (!datagram.ok()) {
       Demand(absl::IsOutOfRange(datagram.status()), "the keeper keeps to the channel's bounds");
