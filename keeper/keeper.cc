@@ -781,6 +781,7 @@ void Keeper::OnEnd(Session* session) {
 
 void Keeper::LetGo(Session* session) {
   session->let_go = true;
+  if (session->front != nullptr) session->front->Drop(session);
   forgotten_.push_back(session->number());
 }
 

@@ -267,6 +267,7 @@ def keeper_messages():
         "archives_and_retires_at_once": upgraded + end(0, 0) + say(archive(1), RETIRED) + hear(1),
         "forgets_and_retires_at_once": upgraded + end(0, 0) + say(forget(1), RETIRED) + hear(1),
         "archives_and_dies_at_once": upgraded + end(0, 0) + at_once(say(archive(1))) + leave() + hear(),
+        "archives_before_it_has_heard": upgraded + end(0, 0) + at_once(leave()) + say(archive(1)) + hear(),
         "upgrade": upgraded + say(keep(1)) + say(RETIRED) + hear(1) + say(READY, spawn(3), who=1) + run(0) + hear(1)
         + end(0, 0) + hear(0) + leave(0) + hear(0),
         "upgrade_twice": upgraded + say(RETIRED) + hear(1) + say(READY, who=1) + system["hang_up"]
