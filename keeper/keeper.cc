@@ -554,7 +554,8 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       OnRetired();
       return absl::OkStatus();
     case v1::FrontRequest::kForget:
-      if (archive_->Has(request.forget().session()) && &front == successor_.get()) {
+      // What is archived is the business of the front that serves.
+      if (archive_->Has(request.forget().session()) && !serves) {
         return absl::FailedPreconditionError("forget: it is not the front's turn");
       }
       if (archive_->Forget(request.forget().session())) return absl::OkStatus();
@@ -612,7 +613,8 @@ absl::Status Keeper::HandleSession(Front& front, uint64_t number, const v1::Fron
       session->SetOverflow(request.set_overflow().keep_newest());
       return absl::OkStatus();
     case v1::FrontRequest::kArchive:
-      return HandleArchive(session);
+      // That of a front that has retired is archived by the next one, which has to hear of it.
+      return &front == front_.get() ? HandleArchive(session) : absl::OkStatus();
     default:  // kKeep
       if (!retiring_) return absl::FailedPreconditionError("keep: nobody asked it to retire");
       session->kept = true;

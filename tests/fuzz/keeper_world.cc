@@ -205,6 +205,7 @@ KeeperOptions MakeOptions(const std::string& directory, FakeMachine* machine, co
   options.drain_timeout_ns = 10 * kSecond;
   options.cgroup = "off";
   options.serving.front.path = "/dev/null";
+  if (geteuid() == 0) options.serving.run_as = {"root", "daemon"};
   options.reload = [broken, serving = options.serving]() -> absl::StatusOr<ServingOptions> {
     if (*broken) return absl::InvalidArgumentError("a broken configuration");
     return serving;
@@ -382,12 +383,14 @@ void World::Send(FakeProcess* front, const std::string& datagram,
   speaker_ = keeper_->FindFront(front->pid);
   const auto before = OthersSessions(speaker_);
   const size_t archived = keeper_->archive().size();
+  const bool served = keeper_->Serves(speaker_);
   keeper_->Turn();
   const Front* after = keeper_->FindFront(front->pid);
   Demand(after == nullptr || after->version() != 0 || !after->prepared,
          "nothing else is heard from a front whose hello was refused");
-  Demand(!keeper_->Succeeds(after) || keeper_->archive().size() == archived,
-         "who has yet to take over leaves alone what is archived");
+  Demand(
+      after == nullptr || keeper_->Serves(after) || served || keeper_->archive().size() == archived,
+      "who does not serve leaves alone what is archived");
   if (!keeper_->draining()) {
     for (const auto& [number, description] : before) {
       const Session* session = keeper_->FindSession(number);
@@ -407,7 +410,8 @@ void World::Tell(FakeProcess* front, const std::vector<v1::FrontRequest>& reques
 
 void World::Hear(FakeProcess* front) {
   if (!front->ends[0].valid()) return;
-  for (;;) {
+  bool any = false;
+  for (;; any = true) {
     auto datagram = seqpacket::Receive(front->ends[0].get());
     if (!datagram.ok()) {
       Demand(absl::IsOutOfRange(datagram.status()), "the keeper keeps to the channel's bounds");
@@ -421,6 +425,11 @@ void World::Hear(FakeProcess* front) {
   for (const uint64_t number : view.Sessions()) {
     const bool there = keeper_->FindSession(number) != nullptr || keeper_->archive().Has(number);
     Demand(there || !view.Holds(number), "a session stays until its front lets go of it");
+  }
+  if (any || !view.has_all()) return;
+  v1::Adopted archived;
+  for (uint64_t number = 0; keeper_->archive().DescribeNext(&number, &archived);) {
+    Demand(view.Knows(number), "who serves knows of all that is archived");
   }
 }
 

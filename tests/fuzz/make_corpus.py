@@ -226,7 +226,9 @@ def keeper_messages():
         "record_missing": serving() + say({"spawn": pb.Spawn(session=1)}) + hear(),
         "too_many_descriptors": serving() + say(READY, how=TOO_MANY) + hear(),
         "descriptors_that_nothing_asked_for": serving() + say(READY, how=PIPE + 2) + say(READY, how=RECORD) + hear(),
-        "user_outside_the_list": serving() + say(spawn(1, run_as=pb.RunAs(user="daemon"))) + hear(),
+        "user_outside_the_list": serving() + say(spawn(1, run_as=pb.RunAs(user="bin"))) + hear(),
+        "user_of_the_list": serving() + say(*[spawn(number, run_as=pb.RunAs(user="daemon")) for number in range(1, 5)], spawn(5))
+        + b"".join(run(who) for who in range(5)) + hear(),
         "user_with_a_long_name": serving() + say(spawn(1, run_as=pb.RunAs(user="x" * 1000))) + hear(),
         "records_that_break_rules": serving() + say(
             spawn(1, ring_bytes=4097), spawn(2, ring_bytes=2**63), spawn(3, session_record=b"x" * 20_000), spawn(4, ""),
@@ -268,6 +270,9 @@ def keeper_messages():
         "forgets_and_retires_at_once": upgraded + end(0, 0) + say(forget(1), RETIRED) + hear(1),
         "archives_and_dies_at_once": upgraded + end(0, 0) + at_once(say(archive(1))) + leave() + hear(),
         "archives_before_it_has_heard": upgraded + end(0, 0) + at_once(leave()) + say(archive(1)) + hear(),
+        "retired_front_forgets_what_is_archived": upgraded + end(0, 0) + say(archive(1), RETIRED) + say(forget(1)) + hear(1),
+        "retired_front_archives_what_it_kept": upgraded + say(keep(1), RETIRED) + end(0, 0) + hear(0) + say(archive(1)) + leave(0)
+        + hear(0) * 2 + say(archive(1), open_log(1)) + hear(0) * 2,
         "upgrade": upgraded + say(keep(1)) + say(RETIRED) + hear(1) + say(READY, spawn(3), who=1) + run(0) + hear(1)
         + end(0, 0) + hear(0) + leave(0) + hear(0),
         "upgrade_twice": upgraded + say(RETIRED) + hear(1) + say(READY, who=1) + system["hang_up"]
