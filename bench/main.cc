@@ -20,6 +20,7 @@
 #include "bench/interruption.h"
 #include "bench/nacre_calls.h"
 #include "bench/peers/peer_process.h"
+#include "bench/privilege_groups.h"
 #include "bench/suite.h"
 #include "nacre/client.h"
 
@@ -37,14 +38,17 @@ struct Arguments {
   double seconds = 1.5;
   uint64_t mebibytes = 2048;
   std::vector<std::string> only = Suite::Groups();
+  PrivilegeOptions privileges;
   std::string framed;  // Empty: none.
 };
 
-// Whether a framed group is to be measured.
-bool WantsFramed(const Arguments& arguments) {
+// Whether one of `names` is to be measured.
+bool WantsOneOf(const std::vector<std::string>& names, const Arguments& arguments) {
   const auto& only = arguments.only;
-  const auto& names = FramedGroups::Names();
   return std::find_first_of(only.begin(), only.end(), names.begin(), names.end()) != only.end();
+}
+bool WantsFramed(const Arguments& arguments) {
+  return WantsOneOf(FramedGroups::Names(), arguments);
 }
 
 void AddOptions(CLI::App* app, Arguments* arguments) {
@@ -68,6 +72,14 @@ void AddOptions(CLI::App* app, Arguments* arguments) {
                   "Groups to measure, of " + absl::StrJoin(Suite::Groups(), ", "))
       ->delimiter(',')
       ->check(CLI::IsMember(Suite::Groups()));
+  app->add_option("--other-user", arguments->privileges.other_user,
+                  "User, not the node's own, whom commands may run as; without it the group user "
+                  "is skipped")
+      ->type_name("USER");
+  app->add_option("--no-cgroup-node", arguments->privileges.no_cgroup_node,
+                  "Node that differs only in that it uses no cgroups; without it the group cgroup "
+                  "is skipped")
+      ->type_name("ADDRESS");
   app->add_option("--framed", arguments->framed,
                   "Where the node serves the framed dialect; without it the framed groups are "
                   "skipped")
@@ -111,10 +123,17 @@ absl::Status Run(const Arguments& arguments) {
   auto nacre = client::Client::Connect({});
   if (!nacre.ok()) return nacre.status();
   if (absl::Status status = WarmUp(**nacre); !status.ok()) return status;
+  std::unique_ptr<PrivilegeGroups> privileges;
+  if (WantsOneOf(PrivilegeGroups::Names(), arguments)) {
+    auto started =
+        PrivilegeGroups::Start(**nacre, arguments.privileges, absl::Seconds(arguments.seconds));
+    if (!started.ok()) return started.status();
+    privileges = *std::move(started);
+  }
   auto framed = StartFramed(arguments);
   if (!framed.ok()) return framed.status();
   Suite suite(
-      **nacre, floors, framed->get(),
+      **nacre, floors, privileges.get(), framed->get(),
       {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});
   for (int round = 0; round < arguments.rounds; ++round) {
     for (const std::string& group : arguments.only) {

@@ -43,9 +43,10 @@ absl::Status Feed(client::Process& process, uint64_t bytes) {
 
 }  // namespace
 
-absl::Status ExecTrue(client::Client& client) {
+absl::Status ExecTrue(client::Client& client, const std::string& user) {
   client::Command command;
   command.argv = TrueCommand();
+  command.run_as_user = user;
   auto process = client.Exec(command);
   if (!process.ok()) return process.status();
   return Follow(**process, [](std::string_view) {});

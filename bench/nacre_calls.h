@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "nacre/client.h"
@@ -9,8 +10,8 @@
 // its command did what it should. Any thread may call any function.
 namespace nacre::bench {
 
-// Runs TrueCommand, following it to its end.
-absl::Status ExecTrue(client::Client& client);
+// Runs TrueCommand, following it to its end; as the node's own user if `user` is empty.
+absl::Status ExecTrue(client::Client& client, const std::string& user = "");
 // The same in one call.
 absl::Status RunTrue(client::Client& client);
 // Takes `bytes` of a command's output.

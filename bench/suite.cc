@@ -1,5 +1,6 @@
 #include "bench/suite.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_format.h"
 #include "bench/child.h"
 #include "bench/commands.h"
@@ -45,9 +46,11 @@ std::vector<Row> StreamRows(const std::string& what) {
 
 }  // namespace
 
-Suite::Suite(client::Client& nacre, FloorClient& floors, FramedGroups* framed, SuiteOptions options)
+Suite::Suite(client::Client& nacre, FloorClient& floors, PrivilegeGroups* privileges,
+             FramedGroups* framed, SuiteOptions options)
     : nacre_(nacre),
       floors_(floors),
+      privileges_(privileges),
       framed_(framed),
       options_(options),
       exec_(ExecRows()),
@@ -58,8 +61,9 @@ Suite::Suite(client::Client& nacre, FloorClient& floors, FramedGroups* framed, S
 const std::vector<std::string>& Suite::Groups() {
   static const auto& groups = *new std::vector<std::string>([] {
     std::vector<std::string> names = {"exec", "rate", "out", "in"};
-    const auto& framed = FramedGroups::Names();
-    names.insert(names.end(), framed.begin(), framed.end());
+    for (const auto& more : {PrivilegeGroups::Names(), FramedGroups::Names()}) {
+      names.insert(names.end(), more.begin(), more.end());
+    }
     return names;
   }());
   return groups;
@@ -70,6 +74,9 @@ absl::Status Suite::MeasureRound(const std::string& group) {
   if (group == "rate") return MeasureRates();
   if (group == "out") return MeasureStreamOut();
   if (group == "in") return MeasureStreamIn();
+  if (absl::c_linear_search(PrivilegeGroups::Names(), group)) {
+    return privileges_ == nullptr ? absl::OkStatus() : privileges_->MeasureRound(group);
+  }
   return framed_ == nullptr ? absl::OkStatus() : framed_->MeasureRound(group);
 }
 
@@ -127,6 +134,9 @@ void Suite::Print(std::ostream& out) const {
   for (const std::vector<Row>* rows : {&exec_, &rates_, &streams_out_, &streams_in_}) {
     all.insert(all.end(), rows->begin(), rows->end());
   }
+  if (privileges_ != nullptr) {
+    all.insert(all.end(), privileges_->rows().begin(), privileges_->rows().end());
+  }
   if (framed_ != nullptr) {
     const std::vector<Row> framed = framed_->rows();
     all.insert(all.end(), framed.begin(), framed.end());
@@ -142,6 +152,7 @@ void Suite::PrintFloors(std::ostream& out) const {
     out << "- spawn of true, " << kFloorThreads << " threads: " << LoadText(spawns_8_) << "\n";
   }
   if (!calls_.empty()) out << "- empty call, 1 caller: " << LoadText(calls_) << "\n";
+  if (privileges_ != nullptr) privileges_->PrintNotes(out);
   if (framed_ != nullptr) framed_->PrintNotes(out);
 }
 

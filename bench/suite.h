@@ -10,6 +10,7 @@
 #include "bench/floor_client.h"
 #include "bench/framed_groups.h"
 #include "bench/measure.h"
+#include "bench/privilege_groups.h"
 #include "bench/table.h"
 #include "nacre/client.h"
 
@@ -24,8 +25,9 @@ struct SuiteOptions {
 // measured against it. Not thread-safe.
 class Suite {
  public:
-  // Borrows them. Without `framed` nothing is measured of its groups.
-  Suite(client::Client& nacre, FloorClient& floors, FramedGroups* framed, SuiteOptions options);
+  // Borrows them. What is null is not measured.
+  Suite(client::Client& nacre, FloorClient& floors, PrivilegeGroups* privileges,
+        FramedGroups* framed, SuiteOptions options);
 
   // What can be measured by itself.
   static const std::vector<std::string>& Groups();
@@ -45,6 +47,7 @@ class Suite {
 
   client::Client& nacre_;
   FloorClient& floors_;
+  PrivilegeGroups* const privileges_;
   FramedGroups* const framed_;
   const SuiteOptions options_;
 

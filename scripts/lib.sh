@@ -6,6 +6,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck disable=SC2034  # for the callers
 bin=$root/build/release/bin
 
+# The daemons that we have started.
+daemon_pids=()
+
 say() { printf '%s\n' "$*"; }
 
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -52,8 +55,8 @@ build() {
 
 ninja_in() { (cd "$root" && cmake --build --preset "$1" --parallel "$(nproc)" "${@:2}"); }
 
-# scratch_dir: makes a directory that only we can enter, $scratch; it is removed, after the daemon in
-# it has been stopped, on every way out of the script.
+# scratch_dir: makes a directory that only we can enter, $scratch; it is removed, after the daemons in
+# it have been stopped, on every way out of the script.
 scratch_dir() {
   trap scratch_cleanup EXIT
   trap 'exit 129' HUP
@@ -65,7 +68,7 @@ scratch_dir() {
 scratch_cleanup() {
   local status=$?
   trap '' HUP INT TERM
-  daemon_stop || status=1
+  daemons_stop || status=1
   [[ -z ${scratch:-} ]] || rm -rf -- "$scratch"
   exit "$status"
 }
@@ -73,15 +76,19 @@ scratch_cleanup() {
 # daemon_start [NACRED-ARGUMENT…]: starts a daemon in $scratch and waits until it answers. Sets NACRE_HOST for
 # what follows.
 daemon_start() {
-  local deadline=$((SECONDS + 30))
   export NACRE_HOST=unix:$scratch/nacred.sock
-  "$bin/nacred" --listen "$NACRE_HOST" --state-dir "$scratch/state" "$@" </dev/null >"$scratch/nacred.log" 2>&1 &
+  daemon_start_at "$NACRE_HOST" "$scratch/state" "$scratch/nacred.log" "$@"
+}
+
+# daemon_start_at ADDRESS STATE LOG [NACRED-ARGUMENT…]: the same of one more daemon; sets daemon_pid alone.
+daemon_start_at() {
+  local address=$1 state=$2 log=$3 deadline=$((SECONDS + 30))
+  shift 3
+  "$bin/nacred" --listen "$address" --state-dir "$state" "$@" </dev/null >"$log" 2>&1 &
   daemon_pid=$!
-  until timeout 5 "$bin/nacre" ping >"$scratch/ping.log" 2>&1; do
-    if ! kill -0 "$daemon_pid" 2>/dev/null; then
-      daemon_pid=
-      daemon_failed "nacred ended before it answered"
-    fi
+  daemon_pids+=("$daemon_pid")
+  until NACRE_HOST=$address timeout 5 "$bin/nacre" ping >"$scratch/ping.log" 2>&1; do
+    kill -0 "$daemon_pid" 2>/dev/null || daemon_failed "nacred ended before it answered"
     ((SECONDS < deadline)) || daemon_failed "nacred did not answer within 30 s"
     sleep 0.05
   done
@@ -96,17 +103,22 @@ compat_address() {
 }
 
 daemon_failed() {
-  cat "$scratch/nacred.log" "$scratch/ping.log" >&2
+  cat "$scratch"/*.log >&2
   die "$1"
 }
 
-# daemon_stop: ends the daemon of daemon_start, if it runs, and waits for it. Fails when the daemon
+# daemons_stop: ends what daemon_start and daemon_start_at have started and waits for it. Fails when a daemon
 # had to be killed or reports a failure of its own.
-daemon_stop() {
-  [[ -n ${daemon_pid:-} ]] || return 0
-  local pid=$daemon_pid deadline=$((SECONDS + 30)) status=0
-  daemon_pid=
-  kill -TERM "$pid" 2>/dev/null || true
+daemons_stop() {
+  local pid failed=0
+  for pid in ${daemon_pids[@]+"${daemon_pids[@]}"}; do kill -TERM "$pid" 2>/dev/null || true; done
+  for pid in ${daemon_pids[@]+"${daemon_pids[@]}"}; do daemon_wait "$pid" || failed=1; done
+  daemon_pids=()
+  return "$failed"
+}
+
+daemon_wait() {
+  local pid=$1 deadline=$((SECONDS + 30)) status=0
   while kill -0 "$pid" 2>/dev/null; do
     if ((SECONDS >= deadline)); then
       warn "nacred did not end within 30 s of SIGTERM; killing it"
@@ -117,7 +129,7 @@ daemon_stop() {
   done
   wait "$pid" || status=$?
   if [[ $status -ne 0 ]]; then
-    cat "$scratch/nacred.log" >&2
+    cat "$scratch"/*.log >&2
     warn "nacred ended with status $status"
     return 1
   fi
