@@ -17,6 +17,7 @@
 #include <chrono>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -231,7 +232,10 @@ absl::Status Keeper::OpenCgroups() {
       return absl::OkStatus();
     }
     why = cgroups.status();
-    if (options_.cgroup != "auto") return why;
+    if (options_.cgroup != "auto") {
+      return absl::Status(why.code(),
+                          absl::StrCat("cgroup ", options_.cgroup, ": ", why.message()));
+    }
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   log::Info("sessions have no cgroups, so their processes are searched for: %s",

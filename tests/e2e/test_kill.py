@@ -6,11 +6,13 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
 import unittest
 
 import support
 from accounts import needs_root
+from deadlines import DEADLINE
 from sessions import QUICK_LADDER, SessionTest
 from support import Exec, Node, alive, children, command, command_pb2, session_pb2, shell, shell_pb2, wait_for
 
@@ -527,15 +529,19 @@ class WithoutCgroups(Reach, Scopes, Leaving, Limits, KillTest):
 
 
 class Choosing(unittest.TestCase):
-    def test_a_cgroup_that_is_none_leaves_the_search_and_is_said(self):
-        directory = tempfile.mkdtemp(prefix="nacre-e2e.")
+    def test_a_named_cgroup_that_is_none_keeps_the_node_from_starting(self):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="nacre-e2e."))
         self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
-        for path in ("/no/such/cgroup", directory):
-            with self.subTest(path=path), Node("--cgroup", path) as node:
-                self.assertIsNone(node.cgroup())
-                self.assertIn(path, node.log())
-                self.assertEqual(node.exec("echo", "x").stdout, b"x\n")
-        self.assertEqual(os.listdir(directory), [])
+        none = directory / "none"
+        none.mkdir()
+        for path in ("/no/such/cgroup", str(none)):
+            with self.subTest(path=path):
+                done = subprocess.run([support.BIN / "nacred", "--listen", f"unix:{directory}/s", "--state-dir",
+                                       directory / "state", "--cgroup", path],
+                                      capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=DEADLINE)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"nacred: cgroup {path}: ", done.stderr)
+        self.assertEqual(os.listdir(none), [])
 
 
 @needs_root

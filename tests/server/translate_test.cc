@@ -77,7 +77,7 @@ TEST(TranslateTest, UserLimitsAndScopeReachTheKeeper) {
   start.mutable_command()->set_run_as_user("bob");
   v1::Limits* limits = start.mutable_command()->mutable_limits();
   limits->mutable_cpu_time()->set_seconds(2);
-  limits->set_memory_bytes(3);
+  limits->set_memory_bytes(uint64_t{3} << 30);
   limits->set_processes(4);
   limits->set_open_files(5);
   limits->set_nice(6);
@@ -88,7 +88,7 @@ TEST(TranslateTest, UserLimitsAndScopeReachTheKeeper) {
   const keeper::v1::SpawnRecord record = spec->ToRecord();
   EXPECT_EQ(record.kill_scope(), keeper::v1::KILL_SCOPE_LEADER);
   EXPECT_EQ(record.limits().cpu_ns(), 2'000'000'000U);
-  EXPECT_EQ(record.limits().memory_bytes(), 3U);
+  EXPECT_EQ(record.limits().memory_bytes(), uint64_t{3} << 30);
   EXPECT_EQ(record.limits().processes(), 4U);
   EXPECT_EQ(record.limits().open_files(), 5U);
   EXPECT_EQ(record.limits().nice(), 6U);
