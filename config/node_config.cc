@@ -10,10 +10,12 @@
 #include <map>
 #include <sstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/unique_fd.h"
 #include "config/nearest.h"
 
@@ -21,6 +23,7 @@ namespace nacre {
 namespace {
 
 constexpr size_t kMaxFile = 1024 * 1024;
+constexpr size_t kMaxLine = 4096;
 
 // The file's text, once it is sure that nobody else wrote it: it says whom commands run as.
 absl::StatusOr<std::string> ReadTrusted(const std::string& path) {
@@ -53,6 +56,31 @@ absl::StatusOr<std::string> ReadTrusted(const std::string& path) {
   }
   text.resize(size);
   return text;
+}
+
+// Whether the name of a table may begin so.
+bool BeginsName(char c) {
+  return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '"' || c == '\'';
+}
+
+// What toml++ 3.3 takes for granted instead of refusing it: that what opens a table's header has a
+// name behind it, and that a name has no thousands of parts.
+absl::Status CheckLines(const std::string& path, absl::string_view text) {
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++number;
+    const char* wrong = line.size() > kMaxLine ? "a line is longer than 4 KiB" : nullptr;
+    line = absl::StripAsciiWhitespace(line);
+    if (absl::ConsumePrefix(&line, "[")) {
+      absl::ConsumePrefix(&line, "[");
+      line = absl::StripLeadingAsciiWhitespace(line);
+      if (line.empty() || !BeginsName(line[0])) wrong = "a table has no name";
+    }
+    if (wrong != nullptr) {
+      return absl::InvalidArgumentError(absl::StrFormat("%s:%d: %s", path, number, wrong));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // Where a value stands, for messages.
@@ -183,6 +211,7 @@ toml::table CompatTable(const std::string& text) {
 absl::StatusOr<NodeConfig> NodeConfig::Load(const std::string& path, NodeConfig defaults) {
   auto text = ReadTrusted(path);
   if (!text.ok()) return text.status();
+  if (absl::Status status = CheckLines(path, *text); !status.ok()) return status;
   toml::table table;
   try {
     table = toml::parse(*text, path);

@@ -51,7 +51,7 @@ constexpr const char* kAllowed[] = {
     "getsid getrlimit prlimit64 getrusage times sysinfo uname getrandom getcpu getpriority capget",
 #ifdef __SANITIZE_ADDRESS__
     // LeakSanitizer looks at this process through another one.
-    "ptrace wait4 process_vm_readv clone tgkill",
+    "ptrace wait4 process_vm_readv clone tgkill getdents",
 #endif
 };
 

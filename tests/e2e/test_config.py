@@ -153,7 +153,8 @@ class Wrong(ConfigTest):
 
     def test_what_is_no_toml_is_refused_by_line(self):
         for text in ("listen", "listen = ", 'listen = ["a"', 'log_level = "info', "= 5", 'log_level = info',
-                     'log_level = "a"\nlog_level = "b"', "[compat", "\tx\t", 'log_level = "\x01"'):
+                     'log_level = "a"\nlog_level = "b"', "[compat", "\tx\t", 'log_level = "\x01"', "[[[", "[[ [x]]",
+                     "[.a]", "[=", "[[", "[[ #", "[]", "[[.a]]", "a." * 2000 + "a = 1"):
             with self.subTest(text=text):
                 said = self.assert_wrong("# first\n" + text)
                 self.assertRegex(said, rf"{self.path}:[23]: ")

@@ -97,8 +97,10 @@ TEST_F(CgroupsTest, WhatIsLeftDiesWithTheWholeAndIsSweptByTheNext) {
   const std::string path = cgroups_->path();
   const pid_t first = StartIn(**cgroup);
   // One that was killed: nothing of it is destroyed.
-  (void)cgroup->release();
-  (void)cgroups_.release();
+  static auto& killed = *new std::vector<std::unique_ptr<Cgroup>>;
+  static auto& killed_whole = *new std::unique_ptr<Cgroups>;
+  killed.push_back(*std::move(cgroup));
+  killed_whole = std::move(cgroups_);
   auto next = Cgroups::Open("", dir_.path());
   ASSERT_TRUE(next.ok()) << next.status();
   EXPECT_EQ(WaitFor(first), SIGKILL);
@@ -106,7 +108,7 @@ TEST_F(CgroupsTest, WhatIsLeftDiesWithTheWholeAndIsSweptByTheNext) {
   auto again = (*next)->Create(1, {});
   ASSERT_TRUE(again.ok()) << again.status();
   const pid_t second = StartIn(**again);
-  (void)again->release();
+  killed.push_back(*std::move(again));
   next->reset();
   EXPECT_EQ(WaitFor(second), SIGKILL);
   started_.clear();
