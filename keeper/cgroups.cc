@@ -134,7 +134,7 @@ absl::Status Sweep(const std::string& path) {
   return absl::UnavailableError(path + " holds processes that don't die");
 }
 
-std::vector<pid_t> Processes(const std::string& path) {
+std::vector<pid_t> ProcessesIn(const std::string& path) {
   std::vector<pid_t> pids;
   const std::string text = Read(path + "/cgroup.procs");
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
@@ -144,11 +144,12 @@ std::vector<pid_t> Processes(const std::string& path) {
   return pids;
 }
 
+// By what it is: its path may be another directory's elsewhere in a tree that containers share.
 std::string NameFor(const std::string& state_dir) {
-  std::error_code error;
-  std::string canonical = std::filesystem::canonical(state_dir, error);
-  if (error) canonical = state_dir;
-  return absl::StrFormat("nacre-%016x", XXH3_64bits(canonical.data(), canonical.size()));
+  struct stat info = {};
+  stat(state_dir.c_str(), &info);
+  const uint64_t identity[] = {info.st_dev, info.st_ino};
+  return absl::StrFormat("nacre-%016x", XXH3_64bits(identity, sizeof(identity)));
 }
 
 }  // namespace
@@ -168,7 +169,7 @@ void Cgroup::Signal(int number) const {
   std::set<pid_t> told;
   for (int round = 0; round < kSignalRounds; ++round) {
     bool more = false;
-    for (const pid_t pid : Processes(path_)) {
+    for (const pid_t pid : ProcessesIn(path_)) {
       if (!told.insert(pid).second) continue;
       kill(pid, number);
       more = true;
@@ -178,6 +179,8 @@ void Cgroup::Signal(int number) const {
 }
 
 int64_t Cgroup::CpuNs() const { return ReadKey(path_ + "/cpu.stat", "usage_usec") * 1000; }
+
+std::vector<pid_t> Cgroup::Processes() const { return ProcessesIn(path_); }
 
 bool Cgroup::OutOfMemory() const { return ReadKey(path_ + "/memory.events", "oom_kill") > 0; }
 

@@ -36,6 +36,8 @@ class Cgroup {
   void Signal(int number) const;
   // CPU time used so far by all processes that were ever inside.
   int64_t CpuNs() const;
+  // Those inside that live.
+  std::vector<pid_t> Processes() const;
   // Whether a process inside was killed for want of memory.
   bool OutOfMemory() const;
 
@@ -49,7 +51,8 @@ class Cgroup {
 //   BASE/nacre-NAME/daemon     nacred and its front, where there are controllers to hand on
 //   BASE/nacre-NAME/s17        session 17
 //
-// NAME is that of the state directory, so the next keeper finds what one that was killed has left.
+// NAME is that of the state directory (device and inode), so the next keeper finds what one that
+// was killed has left.
 class Cgroups {
  public:
   // In `base`; empty: this process's own cgroup, if it is this node's to divide.

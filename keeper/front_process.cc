@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
 
@@ -24,12 +27,19 @@ constexpr int64_t kStartNs = 5'000'000'000;
 constexpr int64_t kFirstDelayNs = 100'000'000;
 constexpr int64_t kMaxDelayNs = 5'000'000'000;
 
+// What a front is told of this process's environment, which may hold secrets of who started it.
+constexpr const char* kFrontEnvironment[] = {
+    "PATH",         "LANG",         "LC_ALL",        "TZ",
+    "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"};
+
 ChildPlan PlanFront(const FrontProgram& program, int file) {
   ChildPlan plan;
   plan.argv.push_back(program.path);
   for (const std::string& argument : program.arguments) plan.argv.push_back(argument);
-  for (char** variable = environ; *variable != nullptr; ++variable)
-    plan.env.emplace_back(*variable);
+  for (const char* name : kFrontEnvironment) {
+    const char* value = getenv(name);
+    if (value != nullptr) plan.env.push_back(absl::StrCat(name, "=", value));
+  }
   plan.candidates.push_back(program.path);
   plan.cwd.assign(1, '/');
   plan.credentials = program.credentials;
@@ -73,8 +83,12 @@ absl::Status AwaitRunning(Launcher& launcher, const Launcher::Child& child,
 absl::StatusOr<FrontProcess> FrontProcess::Start(Launcher& launcher, const FrontProgram& program) {
   auto pair = seqpacket::Pair();
   if (!pair.ok()) return pair.status();
-  const UniqueFd file(open(program.path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(open(program.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) return absl::ErrnoToStatus(errno, program.path);
+  struct stat info;
+  if (fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return absl::FailedPreconditionError(program.path + " is no regular file");
+  }
   FrontProcess front;
   front.channel_ = std::move(pair->first);
   auto child = launcher.Start(PlanFront(program, file.get()), pair->second.get(), STDERR_FILENO,
@@ -92,7 +106,9 @@ void FrontProcess::Kill(int signal) const { kill(pid_, signal); }
 
 std::string FrontProcess::Reap() {
   int status = 0;
-  if (waitpid(pid_, &status, WNOHANG) == 0) return "has ended, and a tracer keeps it";
+  const pid_t reaped = waitpid(pid_, &status, WNOHANG);
+  if (reaped == 0) return "has ended, and a tracer keeps it";
+  if (reaped < 0) return "has ended, nobody knows how";
   if (WIFSIGNALED(status)) {
     return absl::StrFormat("killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)),
                            WCOREDUMP(status) ? " (core dumped)" : "");

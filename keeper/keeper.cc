@@ -113,8 +113,10 @@ v1::SpawnStep StepOf(absl::StatusCode code) {
       return v1::SPAWN_STEP_USER;
     case absl::StatusCode::kUnimplemented:
       return v1::SPAWN_STEP_LIMITS;
-    default:
+    case absl::StatusCode::kInternal:
       return v1::SPAWN_STEP_AUDIT;
+    default:
+      return v1::SPAWN_STEP_RESOURCES;
   }
 }
 
@@ -173,6 +175,8 @@ absl::Status Keeper::Open() {
   while (epoch_ == 0) {
     if (getrandom(&epoch_, sizeof(epoch_), 0) != sizeof(epoch_)) epoch_ = 0;
   }
+  // Who ignored it has handed that on to us, and the kernel would reap what is ours to reap.
+  signal(SIGCHLD, SIG_DFL);
   sigset_t handled;
   sigemptyset(&handled);
   for (int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&handled, number);
@@ -477,6 +481,7 @@ void Keeper::Unload() {
   listeners_ = std::move(before_reload_->listeners);
   users_ = std::move(before_reload_->users);
   before_reload_.reset();
+  log::Warning("SIGHUP: configuration, users and listeners are as they were before");
   for (const auto& listener : listeners_) {
     const absl::Status status = listener->ShareWith(options_.serving.socket_group);
     if (!status.ok()) log::Error("%s", std::string(status.message()));
@@ -669,8 +674,10 @@ absl::Status Keeper::HandleSpawn(Front& front, const v1::Spawn& spawn, const Uni
 absl::StatusOr<std::unique_ptr<Cgroup>> Keeper::MakeCgroup(uint64_t number,
                                                            const v1::Limits& limits) {
   if (cgroups_ != nullptr) {
-    return cgroups_->Create(
+    auto cgroup = cgroups_->Create(
         number, {.memory_bytes = limits.memory_bytes(), .processes = limits.processes()});
+    if (cgroup.ok() || absl::IsUnimplemented(cgroup.status())) return cgroup;
+    return absl::ResourceExhaustedError(absl::StrCat("cgroup: ", cgroup.status().message()));
   }
   const char* limit = limits.memory_bytes() > 0 ? "memory"
                       : limits.processes() > 0  ? "processes"
@@ -695,7 +702,7 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
   auto plan = PlanChild(record, *user, id);
   if (!plan.ok()) return plan.status();
   plan->own_memory = record.limits().memory_bytes() > 0;
-  if (user->name != users_.own().name) {
+  if (user->name != users_.own().name || users_.own_has_other_groups()) {
     plan->credentials = Credentials{.uid = user->uid, .gid = user->gid, .groups = user->groups};
   }
   if (running_ >= max_running_) {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "keeper/descendants.h"
 
 namespace nacre::keeper {
@@ -33,6 +34,8 @@ constexpr int64_t kStartNs = 10'000'000'000;
 // How often at least, and at most, a limit on CPU time is looked at.
 constexpr int64_t kMinCpuCheckNs = 10'000'000;
 constexpr int64_t kMaxCpuCheckNs = 1'000'000'000;
+// How often it is asked who is left of a command that is being ended and whose leader is gone.
+constexpr int64_t kOthersCheckNs = 50'000'000;
 
 constexpr int kDefaultFirstSignal = SIGTERM;
 constexpr int kDefaultLastSignal = SIGKILL;
@@ -420,7 +423,7 @@ void Session::OnTimer() {
   }
   if (cpu_check_ != 0 && now >= cpu_check_) CheckCpu();
   if (!over() && ladder_deadline_ != 0 && now >= ladder_deadline_) {
-    ladder_deadline_ = 0;
+    ladder_deadline_ = others_check_ = 0;
     Kill(last_signal_, kill_scope_);
     if (give_up_after_ladder_) StopWaitingForReaders();
   }
@@ -431,7 +434,7 @@ void Session::OnTimer() {
 void Session::ArmTimer() {
   int64_t next = 0;
   for (int64_t deadline : {timeout_deadline_, ladder_deadline_, hold_deadline_, spawned_deadline_,
-                           start_deadline_, cpu_check_}) {
+                           start_deadline_, cpu_check_, others_check_}) {
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   }
   host_.loop().SetTimer(this, &armed_timer_, next);
@@ -490,7 +493,32 @@ void Session::MaybeFinish() {
       return;
     }
   }
+  if (OthersMayRun()) {
+    ArmTimer();
+    return;
+  }
   Finish();
+}
+
+// Whether anybody beside the leader runs whom the ladder reaches.
+bool Session::OthersRun() const {
+  if (kill_scope_ == v1::KILL_SCOPE_LEADER) return false;
+  const bool group = kill_scope_ == v1::KILL_SCOPE_PROCESS_GROUP;
+  const auto own = [this](pid_t pid) { return host_.IsOwnChild(pid); };
+  const std::vector<pid_t> found =
+      cgroup_ != nullptr ? cgroup_->Processes() : FindDescendants(child_.pid, id_, own);
+  return std::any_of(found.begin(), found.end(),
+                     [&](pid_t pid) { return !group || getpgid(pid) == child_.pid; });
+}
+
+// While the ladder's grace lasts, those who have yet to obey have it too. They are looked for only
+// now and then.
+bool Session::OthersMayRun() {
+  if (ladder_deadline_ == 0) return false;
+  const int64_t now = MonotonicNs();
+  if (now < others_check_) return true;
+  others_check_ = OthersRun() ? now + kOthersCheckNs : 0;
+  return others_check_ != 0;
 }
 
 void Session::Finish() {
@@ -498,7 +526,8 @@ void Session::Finish() {
   if (end_cause_ != v1::END_CAUSE_UNSPECIFIED) Kill(last_signal_, kill_scope_);
   int status = 0;
   rusage usage{};
-  if (wait4(child_.pid, &status, WNOHANG, &usage) == 0) {
+  const pid_t reaped = wait4(child_.pid, &status, WNOHANG, &usage);
+  if (reaped == 0) {
     // Exited, but a tracer keeps it: the keeper does not wait for strangers.
     hold_deadline_ = MonotonicNs() + kReapRetryNs;
     ArmTimer();
@@ -506,7 +535,9 @@ void Session::Finish() {
   }
   state_ = State::kEnded;
   host_.loop().SetTimer(this, &armed_timer_, 0);
+  if (reaped < 0) log::Error("%s: its status is lost: errno %d", id_, errno);
   RecordEnd(status, usage);
+  if (reaped < 0) termination_.set_cause(v1::END_CAUSE_UNSPECIFIED);
   cgroup_.reset();
   CloseDescriptors();
   MarkNews(&news_ended_);

@@ -130,6 +130,8 @@ class Session : public EventHandler {
   bool OutputOpen() const;
   bool OutputWaiting() const;
   bool OutputBlocked() const;
+  bool OthersRun() const;
+  bool OthersMayRun();
   void UpdateHold();
   void MaybeFinish();
   void Finish();
@@ -174,7 +176,7 @@ class Session : public EventHandler {
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.
   int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0, spawned_deadline_ = 0;
-  int64_t start_deadline_ = 0, cpu_check_ = 0;
+  int64_t start_deadline_ = 0, cpu_check_ = 0, others_check_ = 0;
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 

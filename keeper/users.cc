@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_format.h"
 #include "base/log.h"
@@ -43,6 +44,18 @@ absl::StatusOr<User> FromEntry(const passwd* entry, const std::string& what) {
   return user;
 }
 
+std::set<gid_t> Sorted(const std::vector<gid_t>& groups) { return {groups.begin(), groups.end()}; }
+
+// Of this process. Whether the first one is among them is up to the system.
+std::set<gid_t> CurrentGroups() {
+  std::vector<gid_t> groups(static_cast<size_t>(std::max(0, getgroups(0, nullptr))));
+  groups.resize(
+      static_cast<size_t>(std::max(0, getgroups(static_cast<int>(groups.size()), groups.data()))));
+  std::set<gid_t> all = Sorted(groups);
+  all.insert(getgid());
+  return all;
+}
+
 }  // namespace
 
 absl::StatusOr<User> User::Named(const std::string& name) {
@@ -60,6 +73,7 @@ absl::StatusOr<Users> Users::Load(const std::vector<std::string>& allowed) {
   if (!own.ok()) return own.status();
   Users users;
   users.own_ = *std::move(own);
+  users.own_has_other_groups_ = users.own_.uid == 0 && CurrentGroups() != Sorted(users.own_.groups);
   if (allowed.empty()) users.allowed_ = {users.own_};
   for (const std::string& name : allowed) {
     auto user = User::Named(name);

@@ -33,12 +33,15 @@ class Users {
   static absl::StatusOr<Users> Load(const std::vector<std::string>& allowed);
 
   const User& own() const { return own_; }
+  // This process is root's, and has other groups than its user: who started it has handed them on.
+  bool own_has_other_groups() const { return own_has_other_groups_; }
   const std::vector<User>& allowed() const { return allowed_; }
   // The user of that name; empty: this process's own. PERMISSION_DENIED unless it is allowed.
   absl::StatusOr<User> Find(const std::string& name) const;
 
  private:
   User own_;
+  bool own_has_other_groups_ = false;
   std::vector<User> allowed_;
 };
 

@@ -20,6 +20,10 @@
 namespace nacre {
 namespace {
 
+// What a flood of requests may make of this process; it ends then, and the next one goes on. Stacks
+// count as well.
+[[maybe_unused]] constexpr rlim_t kMaxDataBytes = rlim_t{2} << 30;
+
 // By what they are for. Those that glibc's or a sanitizer's own start and end need are among them.
 constexpr const char* kAllowed[] = {
     // descriptors
@@ -102,6 +106,10 @@ absl::Status Confine() {
   const rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
   setrlimit(RLIMIT_MEMLOCK, &none);
+#ifndef __SANITIZE_ADDRESS__
+  const rlimit data = {kMaxDataBytes, kMaxDataBytes};
+  if (setrlimit(RLIMIT_DATA, &data) != 0) return absl::ErrnoToStatus(errno, "RLIMIT_DATA");
+#endif
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return absl::ErrnoToStatus(errno, "PR_SET_PDEATHSIG");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return absl::ErrnoToStatus(errno, "PR_SET_NO_NEW_PRIVS");

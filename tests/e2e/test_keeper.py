@@ -3,6 +3,8 @@ alive, and serves with the next one. What a front leaves it hands to the next.""
 
 import pathlib
 import re
+import shlex
+import tempfile
 import unittest
 
 import support
@@ -13,10 +15,15 @@ ROGUE = pathlib.Path(__file__).with_name("rogue_front.py")
 
 class Rogue(unittest.TestCase):
     def rogue_node(self, *acts, **env):
-        node = Node(front=ROGUE)
-        node._env.update(ROGUE_ACT=",".join(acts), ROGUE_DIR=str(node.directory),
-                         ROGUE_ENDED=str(node.state / "ended"), ROGUE_FRONT=str(support.BIN / "nacre-front"),
-                         NACRE_E2E_STUBS=support.STUBS, **env)
+        # A front hears nothing of its daemon's environment.
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="nacre-e2e.")))
+        script = directory / "front"
+        node = Node(front=script)
+        env.update(ROGUE_ACT=",".join(acts), ROGUE_DIR=str(node.directory), ROGUE_ENDED=str(node.state / "ended"),
+                   ROGUE_FRONT=str(support.BIN / "nacre-front"), NACRE_E2E_STUBS=support.STUBS)
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+        script.write_text(f'#!/bin/sh\n{exports}exec {ROGUE} "$@"\n')
+        script.chmod(0o700)
         return node
 
     def play(self, *acts, **env):

@@ -140,10 +140,25 @@ class Reach:
         self.delete(call.session.id, force=True)
         self.assert_all_go(call, *pids)
 
-    def test_one_that_does_not_obey_goes_with_its_leader(self):
+    def test_one_that_does_not_obey_goes_at_the_ladders_end_though_its_leader_does(self):
         call, *pids = self.run_and_leave("session", "stubborn", policies=QUICK_LADDER)
         self.end(call.session.id)
         self.assert_all_go(call, *pids)
+
+    def test_it_has_the_ladders_time_to_clean_up_though_its_leader_is_gone(self):
+        for scope in (command_pb2.KILL_SCOPE_SESSION, GROUP):
+            with self.subTest(scope=scope):
+                directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="nacre-e2e.")))
+                worker = ("trap 'sleep 0.3; touch cleaned; exit' TERM; touch ready; "
+                          "while :; do sleep 0.05; done")
+                call = Exec(self.calls, shell(f'sh -c "{worker}" >/dev/null 2>&1 & wait', cwd=str(directory),
+                                              policies={"kill_scope": scope}))
+                call.await_event("started")
+                wait_for((directory / "ready").exists, "it runs")
+                self.end(call.session.id)
+                end = call.follow().termination
+                self.assertEqual((end.cause, end.signal.number), (session_pb2.CAUSE_CANCELLED, signal.SIGTERM))
+                self.assertTrue((directory / "cleaned").exists())
 
     def test_one_that_does_not_obey_goes_at_the_ladders_end_with_a_leader_that_does_not_either(self):
         call, *pids = self.run_and_leave("session", "stubborn", stay='trap "" TERM; echo deaf; sleep 1000',

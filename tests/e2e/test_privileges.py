@@ -113,6 +113,17 @@ class Front(RootTest):
         self.assertEqual(front["Groups"], "")
         self.assertEqual({name: int(front[name], 16) for name in CAPABILITIES}, dict.fromkeys(CAPABILITIES, 0))
 
+    def test_it_knows_nothing_of_the_daemons_environment(self):
+        names = {one.partition(b"=")[0] for one in
+                 pathlib.Path(f"/proc/{self.node.front_pid()}/environ").read_bytes().split(b"\0") if one}
+        self.assertLessEqual(names, {b"PATH", b"LANG", b"LC_ALL", b"TZ", b"ASAN_OPTIONS", b"LSAN_OPTIONS",
+                                     b"UBSAN_OPTIONS", b"TSAN_OPTIONS"})
+
+    @unittest.skipIf(support.SANITIZED, "a sanitizer needs terabytes of addresses")
+    def test_its_memory_is_bounded(self):
+        limits = pathlib.Path(f"/proc/{self.node.front_pid()}/limits").read_text()
+        self.assertRegex(limits, r"(?m)^Max data size +2147483648 +2147483648 ")
+
     def test_it_can_get_no_new_rights_and_make_few_system_calls(self):
         front = self.front()
         self.assertEqual((front["NoNewPrivs"], front["Seccomp"]), ("1", "2"))
@@ -513,6 +524,15 @@ class OddStart(Clean, RootTest):
         self.assertNotEqual(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text(), "0\n")
         self.assertEqual(len(os.sched_getaffinity(pid)), 1)
         self.assertNotEqual(int(fields_of(pid)["CapAmb"], 16), 0)
+
+    def test_how_a_command_ends_is_known_though_child_signals_were_ignored(self):
+        self.assertEqual(self.node.exec("sh", "-c", "exit 7").returncode, 7)
+        self.assertEqual(self.node.exec("sh", "-c", "kill -9 $$").returncode, 128 + 9)
+
+    def test_the_daemons_own_users_commands_have_its_groups_and_not_the_daemons(self):
+        groups = set(os.getgrouplist("root", 0))
+        self.assertNotEqual(groups, {0, 1, 2, 3})
+        self.assertEqual(set(map(int, self.node.exec("id", "-G").stdout.split())), groups)
 
     def test_the_daemons_own_users_commands_are_reset_too(self):
         got = self.node.exec("sh", "-c", "nice; nproc; umask; id -G")

@@ -658,7 +658,9 @@ class FrontBinary(unittest.TestCase):
         text = self.directory / "text"
         text.write_text("no program\n")
         text.chmod(0o755)
-        for front in ("/no/such/front", self.directory, text, "/bin/false", "/bin/true"):
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo, 0o755)
+        for front in ("/no/such/front", self.directory, text, fifo, "/bin/false", "/bin/true"):
             with self.subTest(front=front):
                 told = count(self.node, "the one that serves goes on")
                 self.node.write(self.naming(front))

@@ -204,7 +204,7 @@ KeeperOptions MakeOptions(const std::string& directory, FakeMachine* machine, co
   options.state_dir = directory;
   options.drain_timeout_ns = 10 * kSecond;
   options.cgroup = "off";
-  options.serving.front.path = "/dev/null";
+  options.serving.front.path = "/proc/self/exe";
   if (geteuid() == 0) options.serving.run_as = {"root", "daemon"};
   options.reload = [broken, serving = options.serving]() -> absl::StatusOr<ServingOptions> {
     if (*broken) return absl::InvalidArgumentError("a broken configuration");
