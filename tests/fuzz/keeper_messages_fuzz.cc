@@ -1,8 +1,11 @@
 // Plays scripts of evil fronts, their commands and the system on a keeper: see README.md.
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -221,7 +224,10 @@ extern "C" const char* __asan_default_options() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  nacre::keeper::PlayScript(nacre::keeper::View(data, size));
+  static uint64_t datagrams = 0;
+  [[maybe_unused]] static const int told_at_the_end =
+      std::atexit([] { std::fprintf(stderr, "stat::datagrams: %" PRIu64 "\n", datagrams); });
+  datagrams += nacre::keeper::PlayScript(nacre::keeper::View(data, size)).datagrams;
   return 0;
 }
 

@@ -666,6 +666,8 @@ Played PlayScript(std::string_view bytes) {
     world.Stop();
     played = world.Sum();
     played.acts = acts.size();
+    played.datagrams = static_cast<size_t>(std::count_if(
+        acts.begin(), acts.end(), [](const Act& act) { return act.kind == Act::kSay; }));
   }
   Demand(OpenDescriptors() == before, "no descriptor is left open");
   return played;

@@ -8,6 +8,8 @@ namespace nacre::keeper {
 // What became of a script, summed up: whether it got where it was meant to.
 struct Played {
   size_t acts = 0;
+  // Those that were datagrams for the keeper to decode.
+  size_t datagrams = 0;
   // Fronts and commands that were started, sessions that ended, archived ones that a front was
   // handed.
   size_t fronts = 0, commands = 0, ended = 0, archived = 0;
