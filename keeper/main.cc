@@ -1,27 +1,21 @@
 // nacred: parses the command line and runs the keeper.
 
 #include <google/protobuf/stubs/logging.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/log.h"
-#include "config/compat_listener.h"
 #include "config/node_config.h"
-#include "config/secret_file.h"
-#include "config/units.h"
 #include "keeper/keeper.h"
+#include "keeper/settings.h"
 
 namespace nacre::keeper {
 namespace {
@@ -37,9 +31,6 @@ Examples:
 
 Signals: SIGTERM and SIGINT drain (twice: end all sessions now). SIGHUP reads users and secrets again and
 starts a new front, to which all sessions move.)";
-
-// They go to a front in one message.
-constexpr size_t kMaxListeners = 64;
 
 std::string FromEnvironment(const char* name) {
   const char* value = getenv(name);
@@ -61,121 +52,6 @@ std::string DefaultFront() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   return self.parent_path() / "nacre-front";
-}
-
-absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::vector<std::string>& texts,
-                                                      bool insecure_loopback) {
-  std::vector<ListenOption> options;
-  for (const std::string& text : texts) {
-    auto address = Address::Parse(text);
-    if (!address.ok()) return address.status();
-    if (address->kind == Address::Kind::kTcp && !address->IsLoopback()) {
-      return absl::InvalidArgumentError(absl::StrFormat(
-          "--listen %s: TCP beyond loopback needs TLS, which is not yet served", text));
-    }
-    if (address->kind == Address::Kind::kTcp && !insecure_loopback) {
-      return absl::InvalidArgumentError(absl::StrFormat(
-          "--listen %s: plaintext TCP needs --insecure-loopback (every local user can then run "
-          "commands as you)",
-          text));
-    }
-    const bool plaintext = address->kind == Address::Kind::kTcp;
-    options.push_back({.name = absl::StrFormat("grpc-%d", options.size()),
-                       .address = *std::move(address),
-                       .warning = plaintext ? "is plaintext, for development only" : "",
-                       .secret_name = {},
-                       .secret = {}});
-  }
-  return options;
-}
-
-// The listeners of the compatibility port. Their options are the front's to use.
-absl::StatusOr<std::vector<ListenOption>> ParseCompat(const std::vector<std::string>& texts) {
-  std::vector<ListenOption> options;
-  for (const std::string& text : texts) {
-    auto listener = CompatListener::Parse(text);
-    if (!listener.ok()) return listener.status();
-    ListenOption option{.name = absl::StrFormat("compat-%d", options.size()),
-                        .address = listener->address,
-                        .warning = "every local user can run commands as this daemon's user",
-                        .secret_name = {},
-                        .secret = {}};
-    if (!listener->secret_file.empty()) {
-      auto secret = Secret::Load(listener->secret_file);
-      if (!secret.ok()) {
-        return absl::InvalidArgumentError(
-            absl::StrFormat("--compat %s: %s", text, std::string(secret.status().message())));
-      }
-      option.warning.clear();
-      option.secret_name = std::move(secret->name);
-      option.secret = std::move(secret->bytes);
-    }
-    options.push_back(std::move(option));
-  }
-  return options;
-}
-
-// Whom the front runs as, when root starts it: `asked`, else `nacre`, else `nobody`.
-absl::StatusOr<std::optional<Credentials>> FrontCredentials(const std::string& asked) {
-  if (geteuid() != 0) {
-    if (asked.empty()) return std::nullopt;
-    return absl::InvalidArgumentError("--front-user: only root can give the front another user");
-  }
-  absl::StatusOr<User> user = User::Named(asked.empty() ? "nacre" : asked);
-  if (!user.ok() && asked.empty()) {
-    log::Warning(
-        "there is no user \"nacre\", so the front runs as \"nobody\"; make one of its own: useradd "
-        "--system --no-create-home --shell /usr/sbin/nologin nacre");
-    user = User::Named("nobody");
-  }
-  if (!user.ok()) return user.status();
-  if (user->uid == 0) return std::nullopt;
-  return Credentials{.uid = user->uid, .gid = user->gid, .groups = {}};
-}
-
-absl::StatusOr<std::optional<gid_t>> SocketGroup(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  const group* entry = getgrnam(name.c_str());
-  if (entry == nullptr) {
-    return absl::NotFoundError(
-        absl::StrFormat("--socket-group: group \"%s\" does not exist", name));
-  }
-  return entry->gr_gid;
-}
-
-absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
-  ServingOptions serving;
-  auto addresses = ParseListen(config.listen, config.insecure_loopback);
-  if (!addresses.ok()) return addresses.status();
-  auto compat = ParseCompat(config.compat);
-  if (!compat.ok()) return compat.status();
-  serving.listen = *std::move(addresses);
-  serving.listen.insert(serving.listen.end(), compat->begin(), compat->end());
-  if (serving.listen.size() > kMaxListeners) {
-    return absl::InvalidArgumentError(absl::StrFormat("%d addresses: at most %d are served",
-                                                      serving.listen.size(), kMaxListeners));
-  }
-  auto spool = ParseSize(config.spool_limit);
-  if (!spool.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--spool-limit: ", std::string(spool.status().message())));
-  }
-  auto credentials = FrontCredentials(config.front_user);
-  if (!credentials.ok()) return credentials.status();
-  auto group = SocketGroup(config.socket_group);
-  if (!group.ok()) return group.status();
-  serving.run_as = config.run_as;
-  serving.insecure_loopback = config.insecure_loopback;
-  serving.socket_group = *group;
-  serving.spool = !config.compat.empty();
-  serving.front = {
-      .path = std::filesystem::absolute(config.front),
-      .arguments = {"--log-level", config.log_level, "--spool-limit", std::to_string(*spool)},
-      .credentials = *std::move(credentials)};
-  for (const std::string& text : config.compat) {
-    serving.front.arguments.insert(serving.front.arguments.end(), {"--compat", text});
-  }
-  return serving;
 }
 
 // What may be asked beside the configuration.
@@ -285,34 +161,6 @@ absl::StatusOr<NodeConfig> Configure(int argc, char** argv, const Flags& flags, 
   Flags again;
   ParseFlags(argc, argv, &again, &config);
   return config;
-}
-
-absl::StatusOr<log::Level> ToLevel(const std::string& name) {
-  const std::map<std::string, log::Level> levels = {{"debug", log::Level::kDebug},
-                                                    {"info", log::Level::kInfo},
-                                                    {"warning", log::Level::kWarning},
-                                                    {"error", log::Level::kError}};
-  const auto it = levels.find(name);
-  if (it != levels.end()) return it->second;
-  return absl::InvalidArgumentError(absl::StrFormat(
-      "log_level: \"%s\" is none of debug, info, warning, error", absl::Utf8SafeCHexEscape(name)));
-}
-
-absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config) {
-  KeeperOptions options;
-  if (auto level = ToLevel(config.log_level); !level.ok()) return level.status();
-  options.state_dir = config.state_dir;
-  options.cgroup = config.cgroup;
-  auto drain = ParseDurationNs(config.drain_timeout);
-  if (!drain.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("drain_timeout: ", std::string(drain.status().message())));
-  }
-  options.drain_timeout_ns = *drain;
-  auto serving = ToServing(config);
-  if (!serving.ok()) return serving.status();
-  options.serving = *std::move(serving);
-  return options;
 }
 
 int Fail(int status, absl::string_view why) {
