@@ -292,10 +292,10 @@ class FrontDeath(unittest.TestCase):
             script.write_text(f"""#!/bin/sh
 if [ -e {directory}/second ]; then exec sleep 1000; fi
 touch {directory}/second
-exec {support.BIN}/nacre-front "$@"
+exec {support.for_everybody(support.BIN / "nacre-front")} "$@"
 """)
-            script.chmod(0o700)
-            node = Node(front=script).start()
+            script.chmod(0o755)
+            node = Node(front=script, directory=directory).start()
             self.addCleanup(node.clean)
             with node.stub() as stub:
                 call = Exec(stub, shell(STUBBORN, timeout={"nanos": 500_000_000}, policies=QUICK))

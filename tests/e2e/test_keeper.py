@@ -17,13 +17,15 @@ class Rogue(unittest.TestCase):
     def rogue_node(self, *acts, **env):
         # A front hears nothing of its daemon's environment.
         directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="nacre-e2e.")))
+        directory.chmod(0o755)
         script = directory / "front"
         node = Node(front=script)
         env.update(ROGUE_ACT=",".join(acts), ROGUE_DIR=str(node.directory), ROGUE_ENDED=str(node.state / "ended"),
-                   ROGUE_FRONT=str(support.BIN / "nacre-front"), NACRE_E2E_STUBS=support.STUBS)
+                   ROGUE_FRONT=str(support.for_everybody(support.BIN / "nacre-front")),
+                   NACRE_E2E_STUBS=str(support.for_everybody(support.STUBS)))
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
-        script.write_text(f'#!/bin/sh\n{exports}exec {ROGUE} "$@"\n')
-        script.chmod(0o700)
+        script.write_text(f'#!/bin/sh\n{exports}exec {support.for_everybody(ROGUE)} "$@"\n')
+        script.chmod(0o755)
         return node
 
     def play(self, *acts, **env):

@@ -210,11 +210,12 @@ class Front(unittest.TestCase):
         self.node.assert_settled()
 
     def test_a_new_front_that_is_killed_before_it_serves_leaves_the_old_one_serving(self):
-        script = self.node.directory / "front"
-        hold = self.node.directory / "hold"
-        script.write_text(f'#!/bin/sh\n[ -e {hold} ] && exec sleep 1000\nexec {support.BIN}/nacre-front "$@"\n')
-        script.chmod(0o700)
-        with Node(front=script) as node:
+        directory = pathlib.Path(self.enterContext(support.tempfile.TemporaryDirectory()))
+        script, hold = directory / "front", directory / "hold"
+        front = support.for_everybody(support.BIN / "nacre-front")
+        script.write_text(f'#!/bin/sh\n[ -e {hold} ] && exec sleep 1000\nexec {front} "$@"\n')
+        script.chmod(0o755)
+        with Node(front=script, directory=directory) as node:
             old = node.front_pid()
             hold.touch()
             hup(node)
