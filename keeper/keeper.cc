@@ -165,9 +165,7 @@ absl::Status Keeper::Open() {
   auto audit = AuditLog::Open(options_.state_dir + "/audit.jsonl");
   if (!audit.ok()) return audit.status();
   audit_ = *std::move(audit);
-  auto users = Users::Load(options_.serving.run_as);
-  if (!users.ok()) return users.status();
-  users_ = *std::move(users);
+  users_ = options_.serving.users;
   auto arena = Arena::Create(options_.max_sessions);
   if (!arena.ok()) return arena.status();
   arena_ = *std::move(arena);
@@ -464,12 +462,10 @@ void Keeper::Offer(Front& front, const std::vector<Session*>& sessions) {
 absl::Status Keeper::Reload() {
   auto serving = options_.reload();
   if (!serving.ok()) return serving.status();
-  auto users = Users::Load(serving->run_as);
-  if (!users.ok()) return users.status();
   Served before{options_.serving, listeners_, users_};
   if (absl::Status status = OpenListeners(*serving); !status.ok()) return status;
   if (!before_reload_.has_value()) before_reload_ = std::move(before);
-  users_ = *std::move(users);
+  users_ = serving->users;
   options_.serving = *std::move(serving);
   return OpenSpool();
 }

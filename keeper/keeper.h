@@ -41,8 +41,8 @@ struct ListenOption {
 // What may change while the keeper runs.
 struct ServingOptions {
   std::vector<ListenOption> listen;
-  // Whom commands may run as, by name; none: this process's user alone.
-  std::vector<std::string> run_as;
+  // Whom commands may run as.
+  Users users;
   FrontProgram front;
   bool insecure_loopback = false;
   // Group whose members may reach the Unix sockets; absent: none.

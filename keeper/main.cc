@@ -175,7 +175,9 @@ int Main(int argc, char** argv) {
   const bool has_file = ConfigExists(flags);
   auto config = Configure(argc, argv, flags, has_file);
   if (!config.ok()) return Fail(2, config.status().message());
-  log::Init("nacred", ToLevel(config->log_level).value_or(log::Level::kInfo));
+  // A check says all that it has to say.
+  log::Init("nacred", flags.check_config ? log::Level::kInfo
+                                         : ToLevel(config->log_level).value_or(log::Level::kInfo));
   // It would wait for whoever reads standard error, and that a message is none the keeper says
   // itself.
   google::protobuf::SetLogHandler(nullptr);

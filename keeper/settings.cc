@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<ListenOption>> ParseCompat(const std::vector<std::str
 absl::StatusOr<std::optional<Credentials>> FrontCredentials(const std::string& asked) {
   if (geteuid() != 0) {
     if (asked.empty()) return std::nullopt;
-    return absl::InvalidArgumentError("--front-user: only root can give the front another user");
+    return absl::InvalidArgumentError("front_user: only root can give the front another user");
   }
   absl::StatusOr<User> user = User::Named(asked.empty() ? "nacre" : asked);
   if (!user.ok() && asked.empty()) {
@@ -97,8 +97,7 @@ absl::StatusOr<std::optional<gid_t>> SocketGroup(const std::string& name) {
   if (name.empty()) return std::nullopt;
   const group* entry = getgrnam(name.c_str());
   if (entry == nullptr) {
-    return absl::NotFoundError(
-        absl::StrFormat("--socket-group: group \"%s\" does not exist", name));
+    return absl::NotFoundError(absl::StrFormat("socket_group: group \"%s\" does not exist", name));
   }
   return entry->gr_gid;
 }
@@ -118,13 +117,15 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   auto spool = ParseSize(config.spool_limit);
   if (!spool.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--spool-limit: ", std::string(spool.status().message())));
+        absl::StrCat("spool_limit: ", std::string(spool.status().message())));
   }
   auto credentials = FrontCredentials(config.front_user);
   if (!credentials.ok()) return credentials.status();
   auto group = SocketGroup(config.socket_group);
   if (!group.ok()) return group.status();
-  serving.run_as = config.run_as;
+  auto users = Users::Load(config.run_as);
+  if (!users.ok()) return users.status();
+  serving.users = *std::move(users);
   serving.insecure_loopback = config.insecure_loopback;
   serving.socket_group = *group;
   serving.spool = !config.compat.empty();

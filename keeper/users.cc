@@ -78,7 +78,7 @@ absl::StatusOr<Users> Users::Load(const std::vector<std::string>& allowed) {
   for (const std::string& name : allowed) {
     auto user = User::Named(name);
     if (!user.ok()) {
-      log::Error("run_as: %s; nothing runs as it", std::string(user.status().message()));
+      log::Warning("run_as: %s; nothing runs as it", std::string(user.status().message()));
       continue;
     }
     if (users.own_.uid != 0 && user->uid != users.own_.uid) {

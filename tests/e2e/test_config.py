@@ -13,6 +13,7 @@ import support
 from accounts import needs_root
 from support import DEADLINE, Node
 
+OWN = pwd.getpwuid(os.getuid()).pw_name
 COMPAT = '[[compat]]\ndialect = "framed"\naddress = "127.0.0.1:9100"\n'
 
 
@@ -66,7 +67,7 @@ class Right(ConfigTest):
         self.assert_right(f"""
             # all keys
             listen = ["unix:/run/nacre/nacred.sock", "127.0.0.1:7070"]
-            run_as = ["{pwd.getpwuid(os.getuid()).pw_name}"]
+            run_as = ["{OWN}"]
             state_dir = "/var/lib/nacre"
             front = "/usr/lib/nacre/nacre-front"
             cgroup = "off"
@@ -262,8 +263,8 @@ class CommandLine(ConfigTest):
     """What is given on the command line goes over what the file says."""
 
     FILE = ('log_level = "debug"\ndrain_timeout = "1m"\nspool_limit = "1G"\ncgroup = "off"\ninsecure_loopback = true\n'
-            'state_dir = "/file"\nfront = "/file/front"\nlisten = ["unix:/file/s", "unix:/file/t"]\nrun_as = ["root", "nobody"]\n'
-            + COMPAT)
+            'state_dir = "/file"\nfront = "/file/front"\nlisten = ["unix:/file/s", "unix:/file/t"]\n'
+            f'run_as = ["{OWN}", "nosuchuser"]\n' + COMPAT)
 
     def test_each_flag_beats_its_key(self):
         for args, key, value in ((("--log-level", "error"), "log_level", "error"),
@@ -278,9 +279,9 @@ class CommandLine(ConfigTest):
                 self.assertEqual(after, before)
 
     def test_a_list_of_flags_stands_in_the_place_of_the_files_list(self):
-        config = tomllib.loads(self.printed("--listen", "unix:/flag/s", "--run-as", "daemon", "--compat", "framed=127.0.0.1:9101",
+        config = tomllib.loads(self.printed("--listen", "unix:/flag/s", "--run-as", "nosuchother", "--compat", "framed=127.0.0.1:9101",
                                             "--compat", "framed=127.0.0.1:9102,order=err-out", text=self.FILE))
-        self.assertEqual((config["listen"], config["run_as"]), (["unix:/flag/s"], ["daemon"]))
+        self.assertEqual((config["listen"], config["run_as"]), (["unix:/flag/s"], ["nosuchother"]))
         self.assertEqual(config["compat"], [{"dialect": "framed", "address": "127.0.0.1:9101"},
                                             {"dialect": "framed", "address": "127.0.0.1:9102", "order": "err-out"}])
 

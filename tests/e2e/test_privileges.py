@@ -37,6 +37,18 @@ def fields_of(pid):
     return status_of(pathlib.Path(f"/proc/{pid}/status").read_text())
 
 
+def assert_refused(test, words, make, *args):
+    """A daemon with these options is refused with these words, the same by the check and by a start."""
+    said = []
+    for more in ((), ("--check-config",)):
+        node = make(*args, *more).launch()
+        test.addCleanup(node.clean)
+        test.assertEqual(node.wait(), 2, node.log())
+        said.append(node.log())
+    test.assertEqual(*said)
+    test.assertIn(words, said[0])
+
+
 def ids(text):
     """What id(1) says, whatever the order of the groups."""
     who, _, groups = text.strip().partition(" groups=")
@@ -231,11 +243,11 @@ class FrontOfAUser(unittest.TestCase):
             self.assertEqual(result.returncode, 125)
             self.assertIn(self.user.name.encode(), result.stderr)
 
-    def test_it_is_told_at_the_start_that_others_need_root(self):
-        for args, status, word in ((("--run-as", "root"), 1, "root"), (("--front-user", "nobody"), 2, "--front-user")):
-            node = self.node(*args).launch()
-            self.assertEqual(node.wait(), status, node.log())
-            self.assertIn(word, node.log())
+    def test_it_is_told_by_the_check_and_at_the_start_that_others_need_root(self):
+        for args, words in ((("--run-as", "root"), 'run_as: "root": only a daemon that root started'),
+                            (("--front-user", "nobody"), "front_user: only root")):
+            with self.subTest(args=args):
+                assert_refused(self, words, self.node, *args)
 
     def test_its_own_name_in_run_as_is_no_mistake(self):
         with self.node("--run-as", self.user.name) as node:
@@ -459,6 +471,12 @@ class RunAs(Clean, RootTest):
             self.assertIn('"nosuchuser"', node.log())
             self.assertEqual(node.exec("true").returncode, 0)
             self.assertEqual(node.nacre("exec", "-u", "nosuchuser", "--", "true").returncode, 125)
+
+    def test_the_check_warns_of_a_name_in_the_list_that_does_not_exist(self):
+        node = Node("--run-as", "nosuchuser", "--log-level", "error", "--check-config").launch()
+        self.addCleanup(node.clean)
+        self.assertEqual(node.wait(), 0)
+        self.assertRegex(node.log(), 'warning: run_as: user "nosuchuser" does not exist')
 
     # Deaths.
 

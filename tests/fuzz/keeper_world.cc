@@ -205,7 +205,8 @@ KeeperOptions MakeOptions(const std::string& directory, FakeMachine* machine, co
   options.drain_timeout_ns = 10 * kSecond;
   options.cgroup = "off";
   options.serving.front.path = "/proc/self/exe";
-  if (geteuid() == 0) options.serving.run_as = {"root", "daemon"};
+  options.serving.users = *Users::Load(geteuid() == 0 ? std::vector<std::string>{"root", "daemon"}
+                                                      : std::vector<std::string>{});
   options.reload = [broken, serving = options.serving]() -> absl::StatusOr<ServingOptions> {
     if (*broken) return absl::InvalidArgumentError("a broken configuration");
     return serving;
