@@ -16,12 +16,15 @@
 #include "config/compat_listener.h"
 #include "config/secret_file.h"
 #include "config/units.h"
+#include "keeper/users.h"
 
 namespace nacre::keeper {
 namespace {
 
 // They go to a front in one message.
 constexpr size_t kMaxListeners = 64;
+
+constexpr char kMakeUser[] = "useradd --system --no-create-home --shell /usr/sbin/nologin nacre";
 
 absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::vector<std::string>& texts,
                                                       bool insecure_loopback) {
@@ -76,7 +79,7 @@ absl::StatusOr<std::vector<ListenOption>> ParseCompat(const std::vector<std::str
 }
 
 // Whom the front runs as, when root starts it: `asked`, else `nacre`, else `nobody`.
-absl::StatusOr<std::optional<Credentials>> FrontCredentials(const std::string& asked) {
+absl::StatusOr<std::optional<User>> FrontUser(const std::string& asked) {
   if (geteuid() != 0) {
     if (asked.empty()) return std::nullopt;
     return absl::InvalidArgumentError("front_user: only root can give the front another user");
@@ -84,13 +87,31 @@ absl::StatusOr<std::optional<Credentials>> FrontCredentials(const std::string& a
   absl::StatusOr<User> user = User::Named(asked.empty() ? "nacre" : asked);
   if (!user.ok() && asked.empty()) {
     log::Warning(
-        "there is no user \"nacre\", so the front runs as \"nobody\"; make one of its own: useradd "
-        "--system --no-create-home --shell /usr/sbin/nologin nacre");
+        "there is no user \"nacre\", so the front runs as \"nobody\"; make one of its own: %s",
+        kMakeUser);
     user = User::Named("nobody");
   }
-  if (!user.ok()) return user.status();
-  if (user->uid == 0) return std::nullopt;
-  return Credentials{.uid = user->uid, .gid = user->gid, .groups = {}};
+  if (!user.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("front_user: ", std::string(user.status().message())));
+  }
+  if (user->uid == 0) {
+    return absl::InvalidArgumentError(
+        "front_user: root would keep all rights in the network process");
+  }
+  return *std::move(user);
+}
+
+// A command could stop or trace a front of its own user.
+absl::Status CheckApart(const Users& users, const User& front) {
+  for (const User& user : users.allowed()) {
+    if (user.uid != front.uid) continue;
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "run_as: commands of \"%s\" could stop or trace the network process, which runs as \"%s\"; "
+        "make a user \"nacre\" for it (%s), or name another in front_user",
+        user.name, front.name, kMakeUser));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<gid_t>> SocketGroup(const std::string& name) {
@@ -119,20 +140,24 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("spool_limit: ", std::string(spool.status().message())));
   }
-  auto credentials = FrontCredentials(config.front_user);
-  if (!credentials.ok()) return credentials.status();
+  auto front_user = FrontUser(config.front_user);
+  if (!front_user.ok()) return front_user.status();
   auto group = SocketGroup(config.socket_group);
   if (!group.ok()) return group.status();
   auto users = Users::Load(config.run_as);
   if (!users.ok()) return users.status();
+  if (front_user->has_value()) {
+    if (absl::Status status = CheckApart(*users, **front_user); !status.ok()) return status;
+    serving.front.credentials =
+        Credentials{.uid = (*front_user)->uid, .gid = (*front_user)->gid, .groups = {}};
+  }
   serving.users = *std::move(users);
   serving.insecure_loopback = config.insecure_loopback;
   serving.socket_group = *group;
   serving.spool = !config.compat.empty();
-  serving.front = {
-      .path = std::filesystem::absolute(config.front),
-      .arguments = {"--log-level", config.log_level, "--spool-limit", std::to_string(*spool)},
-      .credentials = *std::move(credentials)};
+  serving.front.path = std::filesystem::absolute(config.front);
+  serving.front.arguments = {"--log-level", config.log_level, "--spool-limit",
+                             std::to_string(*spool)};
   for (const std::string& text : config.compat) {
     serving.front.arguments.insert(serving.front.arguments.end(), {"--compat", text});
   }

@@ -564,11 +564,11 @@ class OfAnotherUser(unittest.TestCase):
     """Commands of another user are reached as well, and by that user's name nobody is reached who should not be."""
 
     def check(self, *args):
-        with Node("--run-as", "root", "--run-as", "nobody", *args) as node, node.stub() as stub:
+        with Node("--run-as", "root", "--run-as", "daemon", *args) as node, node.stub() as stub:
             program = pathlib.Path(node.directory) / "leave.py"
             shutil.copy(LEAVE, program)
             node.directory.chmod(0o755)
-            call = Exec(stub, shell(f"{program} session; echo leader $$; exec sleep 1000", run_as_user="nobody"))
+            call = Exec(stub, shell(f"{program} session; echo leader $$; exec sleep 1000", run_as_user="daemon"))
             leader, daemon = told(call, "leader", "left")
             self.assertNotEqual(os.stat(f"/proc/{daemon}").st_uid, 0)
             self.assertEqual(node.nacre("kill", call.session.id).returncode, 0)

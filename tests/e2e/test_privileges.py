@@ -44,7 +44,7 @@ def assert_refused(test, words, make, *args):
         node = make(*args, *more).launch()
         test.addCleanup(node.clean)
         test.assertEqual(node.wait(), 2, node.log())
-        said.append(node.log())
+        said.append(re.sub(r"(?m)^\d{4}-\d\d-\d\dT.* warning: .*\n", "", node.log()))
     test.assertEqual(*said)
     test.assertIn(words, said[0])
 
@@ -188,6 +188,31 @@ class Front(RootTest):
         self.addCleanup(node.clean)
         self.assertEqual(node.wait(), 2)
         self.assertIn('"nosuchuser"', node.log())
+
+    def test_root_is_refused_as_the_fronts_user(self):
+        assert_refused(self, "front_user: root would keep all rights", Node, "--front-user", "root")
+
+    def test_so_is_root_by_another_name(self):
+        passwd = self.accounts.directory / "passwd"
+        passwd.write_text(pathlib.Path("/etc/passwd").read_text() + "toor:x:0:0::/root:/bin/sh\n")
+        hidden = ["unshare", "--mount", "sh", "-c", f'mount --bind {passwd} /etc/passwd && exec "$@"', "sh"]
+        if subprocess.run([*hidden, "true"], capture_output=True, timeout=DEADLINE).returncode != 0:
+            self.skipTest("it takes a mount namespace")
+
+        def make(*args):
+            node = Node(*args)
+            node._command = [*hidden, *node._command]
+            return node
+
+        assert_refused(self, "front_user: root would keep all rights", make, "--front-user", "toor")
+
+    def test_no_command_may_run_as_the_fronts_user(self):
+        words = f'run_as: commands of "{self.user.name}" could stop or trace the network process, which runs as "{self.user.name}"'
+        assert_refused(self, words, Node, "--run-as", "root", "--run-as", self.user.name, "--front-user", self.user.name)
+
+    def test_nor_as_the_one_that_it_gets_where_none_is_asked_for(self):
+        name = pwd.getpwuid(int(self.front()["Uid"].split()[0])).pw_name
+        assert_refused(self, f'which runs as "{name}"; make a user "nacre" for it (useradd --system', Node, "--run-as", name)
 
     def test_it_leaves_no_core_and_holds_nothing_of_the_state_directory_open(self):
         pid = self.node.front_pid()

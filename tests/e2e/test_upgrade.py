@@ -570,6 +570,12 @@ class Users(unittest.TestCase):
         self.assertEqual(node.nacre("end", running).returncode, 0)
         self.assertEqual(node.nacre("wait", running).returncode, 128 + signal.SIGTERM)
 
+    def test_a_user_that_is_the_fronts_may_not_be_run_as(self):
+        node = self.node(f'run_as = ["root"]\nfront_user = "{self.user.name}"')
+        node.write(f'run_as = ["root", "{self.user.name}"]\nfront_user = "{self.user.name}"')
+        refused(node, f'run_as: commands of "{self.user.name}" could stop or trace the network process')
+        self.assertEqual(self.run_as(node).returncode, 125)
+
     def test_a_group_that_a_user_has_joined_counts(self):
         node = self.node(f'run_as = ["{self.user.name}"]')
         line = ("exec", "-u", self.user.name, "--", "id", "-Gn")
