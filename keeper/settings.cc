@@ -1,6 +1,8 @@
 #include "keeper/settings.h"
 
+#include <errno.h>
 #include <grp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -114,6 +116,29 @@ absl::Status CheckApart(const Users& users, const User& front) {
   return absl::OkStatus();
 }
 
+// Whether the front can run its program; as another user by the mode.
+bool MayRun(const std::string& path, const struct stat& info, const std::optional<User>& front) {
+  if (!front.has_value()) return access(path.c_str(), X_OK) == 0;
+  if (front->uid == info.st_uid) return (info.st_mode & S_IXUSR) != 0;
+  return (info.st_mode & (front->gid == info.st_gid ? S_IXGRP : S_IXOTH)) != 0;
+}
+
+absl::Status CheckProgram(const std::string& path, const std::optional<User>& front) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("front: ", path));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrFormat("front: %s is no regular file", path));
+  }
+  if (!MayRun(path, info, front)) {
+    return absl::PermissionDeniedError(
+        absl::StrFormat("front: %s is not executable%s", path,
+                        front.has_value() ? absl::StrFormat(" for user \"%s\"", front->name) : ""));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<gid_t>> SocketGroup(const std::string& name) {
   if (name.empty()) return std::nullopt;
   const group* entry = getgrnam(name.c_str());
@@ -142,6 +167,8 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   }
   auto front_user = FrontUser(config.front_user);
   if (!front_user.ok()) return front_user.status();
+  absl::Status program = CheckProgram(config.front, *front_user);
+  if (!program.ok()) return program;
   auto group = SocketGroup(config.socket_group);
   if (!group.ok()) return group.status();
   auto users = Users::Load(config.run_as);

@@ -14,6 +14,7 @@ from accounts import needs_root
 from support import DEADLINE, Node
 
 OWN = pwd.getpwuid(os.getuid()).pw_name
+FRONT = support.BIN / "nacre-front"
 COMPAT = '[[compat]]\ndialect = "framed"\naddress = "127.0.0.1:9100"\n'
 
 
@@ -69,7 +70,7 @@ class Right(ConfigTest):
             listen = ["unix:/run/nacre/nacred.sock", "127.0.0.1:7070"]
             run_as = ["{OWN}"]
             state_dir = "/var/lib/nacre"
-            front = "/usr/lib/nacre/nacre-front"
+            front = "{FRONT}"
             cgroup = "off"
             drain_timeout = "1m30s"
             spool_limit = "4G"
@@ -182,6 +183,28 @@ class Wrong(ConfigTest):
             with self.subTest(text=text):
                 self.assert_wrong(text, *words)
 
+    def test_a_front_that_is_no_program_is_refused_by_name(self):
+        plain = self.directory / "plain"
+        plain.touch(mode=0o644)
+        os.mkfifo(self.directory / "fifo", 0o777)
+        for path, why in (("/no/such/front", "No such file"), (self.directory, "is no regular file"), (plain, "is not executable"),
+                          (self.directory / "fifo", "is no regular file"), ("/dev/null", "is no regular file")):
+            with self.subTest(path=path):
+                self.assert_wrong(f'front = "{path}"', f"front: {path}", why)
+
+    @needs_root
+    def test_a_front_that_its_user_may_not_run_is_refused_by_name(self):
+        front = self.directory / "front"
+        front.touch()
+        daemon = pwd.getpwnam("daemon")
+        for uid, gid, mode, right in ((0, 0, 0o744, False), (0, 0, 0o755, True), (0, daemon.pw_gid, 0o750, True),
+                                      (0, daemon.pw_gid, 0o705, False), (daemon.pw_uid, 0, 0o677, False)):
+            with self.subTest(mode=oct(mode), uid=uid, gid=gid):
+                os.chown(front, uid, gid)
+                front.chmod(mode)
+                check = self.assert_right if right else lambda text: self.assert_wrong(text, 'not executable for user "daemon"')
+                check(f'front = "{front}"\nfront_user = "daemon"')
+
     def test_what_is_wrong_with_a_compat_table_is_said(self):
         for text, *words in (('[[compat]]\naddress = "127.0.0.1:9100"\n', f"{self.path}:1", "lacks"),
                              ('[[compat]]\ndialect = "framed"\n', f"{self.path}:1", "lacks"),
@@ -263,14 +286,14 @@ class CommandLine(ConfigTest):
     """What is given on the command line goes over what the file says."""
 
     FILE = ('log_level = "debug"\ndrain_timeout = "1m"\nspool_limit = "1G"\ncgroup = "off"\ninsecure_loopback = true\n'
-            'state_dir = "/file"\nfront = "/file/front"\nlisten = ["unix:/file/s", "unix:/file/t"]\n'
+            f'state_dir = "/file"\nfront = "{FRONT}"\nlisten = ["unix:/file/s", "unix:/file/t"]\n'
             f'run_as = ["{OWN}", "nosuchuser"]\n' + COMPAT)
 
     def test_each_flag_beats_its_key(self):
         for args, key, value in ((("--log-level", "error"), "log_level", "error"),
                                  (("--drain-timeout", "2s"), "drain_timeout", "2s"),
                                  (("--spool-limit", "2G"), "spool_limit", "2G"), (("--cgroup", "auto"), "cgroup", "auto"),
-                                 (("--state-dir", "/flag"), "state_dir", "/flag"), (("--front", "/flag/f"), "front", "/flag/f"),
+                                 (("--state-dir", "/flag"), "state_dir", "/flag"), (("--front", "/bin/true"), "front", "/bin/true"),
                                  (("--no-insecure-loopback",), "insecure_loopback", False)):
             with self.subTest(key=key):
                 before, after = (tomllib.loads(self.printed(*given, text=self.FILE)) for given in ((), args))
