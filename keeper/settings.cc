@@ -145,6 +145,10 @@ absl::StatusOr<std::optional<gid_t>> SocketGroup(const std::string& name) {
   if (entry == nullptr) {
     return absl::NotFoundError(absl::StrFormat("socket_group: group \"%s\" does not exist", name));
   }
+  if (geteuid() != 0 && getegid() != entry->gr_gid && group_member(entry->gr_gid) == 0) {
+    return absl::PermissionDeniedError(absl::StrFormat(
+        "socket_group: only root and members of \"%s\" can give it the sockets", name));
+  }
   return entry->gr_gid;
 }
 

@@ -240,7 +240,8 @@ class FrontOfAUser(unittest.TestCase):
     def setUpClass(cls):
         cls.accounts = Accounts()
         cls.addClassCleanup(cls.accounts.close)
-        cls.user = cls.accounts.user("user")
+        cls.group = cls.accounts.group("extra")
+        cls.user = cls.accounts.user("user", cls.group)
         for name in ("nacred", "nacre-front"):
             cls.accounts.binary(name)
 
@@ -273,6 +274,13 @@ class FrontOfAUser(unittest.TestCase):
                             (("--front-user", "nobody"), "front_user: only root")):
             with self.subTest(args=args):
                 assert_refused(self, words, self.node, *args)
+
+    def test_it_can_share_its_sockets_with_its_own_groups_only(self):
+        other = self.accounts.group("other")
+        assert_refused(self, f'socket_group: only root and members of "{other}"', self.node, "--socket-group", other)
+        for group in (self.group, self.user.name):
+            with self.node("--socket-group", group) as node:
+                self.assertEqual(pathlib.Path(node.socket).group(), group)
 
     def test_its_own_name_in_run_as_is_no_mistake(self):
         with self.node("--run-as", self.user.name) as node:
