@@ -485,7 +485,10 @@ void Keeper::Unload() {
 }
 
 void Keeper::Upgrade() {
-  if (draining_) return;
+  if (draining_) {
+    log::Info("SIGHUP: the node is draining; nothing is done");
+    return;
+  }
   if (retiring_) {
     log::Warning("SIGHUP: a new front is about to take over already; nothing is done");
     return;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "config/node_config.h"
 #include "keeper/keeper.h"
@@ -187,11 +188,17 @@ int Main(int argc, char** argv) {
   if (flags.check_config) absl::FPrintF(stderr, "nacred: the configuration is right\n");
   if (flags.print_config || flags.check_config) return 0;
   // A file that was there and is not any more is no wish to go without.
-  options->reload = [argc, argv, flags, has_file]() -> absl::StatusOr<ServingOptions> {
+  options->reload = [argc, argv, flags, has_file,
+                     started = *config]() -> absl::StatusOr<ServingOptions> {
     auto again = Configure(argc, argv, flags, has_file);
     if (!again.ok()) return again.status();
     auto read = ToOptions(*again);
     if (!read.ok()) return read.status();
+    const std::vector<std::string> ignored = NeedRestart(started, *again);
+    if (!ignored.empty()) {
+      log::Warning("SIGHUP: %s changed, which takes a restart of nacred",
+                   absl::StrJoin(ignored, ", "));
+    }
     return std::move(read->serving);
   };
   auto keeper = Keeper::Create(*std::move(options));

@@ -225,4 +225,13 @@ absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config) {
   return options;
 }
 
+std::vector<std::string> NeedRestart(const NodeConfig& started, const NodeConfig& now) {
+  std::vector<std::string> keys;
+  if (started.state_dir != now.state_dir) keys.emplace_back("state_dir");
+  if (started.cgroup != now.cgroup) keys.emplace_back("cgroup");
+  if (started.drain_timeout != now.drain_timeout) keys.emplace_back("drain_timeout");
+  if (started.log_level != now.log_level) keys.emplace_back("log_level (nacred's own)");
+  return keys;
+}
+
 }  // namespace nacre::keeper

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
@@ -16,5 +17,8 @@ absl::StatusOr<log::Level> ToLevel(const std::string& name);
 
 // All but `reload`. An error names the key or option that is wrong, and why.
 absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config);
+
+// The keys in which these differ, of those that only the start reads.
+std::vector<std::string> NeedRestart(const NodeConfig& started, const NodeConfig& now);
 
 }  // namespace nacre::keeper

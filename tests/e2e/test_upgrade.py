@@ -525,6 +525,29 @@ class Configuration(unittest.TestCase):
         self.answers("s")
         self.assertFalse(self.path("elsewhere").exists())
 
+    def test_what_takes_a_restart_is_named(self):
+        self.node = self.enterContext(ConfiguredNode('drain_timeout = "20s"'))
+        self.node.write('drain_timeout = "20s"\nspool_limit = "1G"')
+        upgrade(self.node)
+        self.assertNotIn("takes a restart", self.node.log())
+        self.node.write('drain_timeout = "10s"\nspool_limit = "1G"\ncgroup = "off"\nlog_level = "debug"')
+        upgrade(self.node)
+        words = "warning: SIGHUP: cgroup, drain_timeout, log_level (nacred's own) changed, which takes a restart"
+        self.assertEqual(count(self.node, words), 1, self.node.log())
+        text = self.node.file.read_text()
+        self.node.file.write_text(text.replace(str(self.node.state), f"{self.node.state}-2").replace('"10s"', '"20s"'))
+        upgrade(self.node)
+        self.assertIn("SIGHUP: state_dir, cgroup, log_level", self.node.log())
+
+    def test_while_it_drains_nothing_is_done_and_the_log_says_so(self):
+        self.node = self.enterContext(ConfiguredNode())
+        self.assertEqual(self.node.nacre("start", "--", "sleep", "1000").returncode, 0)
+        self.node.terminate()
+        wait_for(lambda: "draining:" in self.node.log(), "it drains")
+        hup(self.node)
+        wait_for(lambda: "SIGHUP: the node is draining; nothing is done" in self.node.log(), "it says so")
+        self.assertEqual(len(fronts(self.node)), 1)
+
     def test_settings_of_the_front_are_those_of_the_file_now(self):
         self.node = self.enterContext(ConfiguredNode('log_level = "error"'))
         self.assertIn(b"error", support._read(f"/proc/{self.node.front_pid()}/cmdline").split(b"\0"))
