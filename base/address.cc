@@ -49,6 +49,9 @@ absl::StatusOr<Address> Address::Parse(std::string_view text) {
   if (inet_pton(AF_INET, host.c_str(), &v4) != 1 && inet_pton(AF_INET6, host.c_str(), &v6) != 1) {
     return malformed("the host is not a numeric IP address");
   }
+  if (char usual[INET6_ADDRSTRLEN]; inet_pton(AF_INET6, host.c_str(), &v6) == 1) {
+    host = inet_ntop(AF_INET6, &v6, usual, sizeof(usual));  // of its many spellings the usual one
+  }
   return Address{.kind = Kind::kTcp, .path = {}, .host = host, .port = static_cast<uint16_t>(port)};
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,21 @@ absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::vector<std::str
                        .secret = {}});
   }
   return options;
+}
+
+// The kernel chooses other ports for port 0.
+absl::Status CheckOnce(const std::vector<ListenOption>& options) {
+  std::set<std::string> seen;
+  for (const ListenOption& option : options) {
+    Address address = option.address;
+    if (address.kind == Address::Kind::kTcp && address.port == 0) continue;
+    address.path = std::filesystem::path(address.path).lexically_normal();
+    if (!seen.insert(address.ToString()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("%s is to be listened on twice", option.address.ToString()));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // The listeners of the compatibility port. Their options are the front's to use.
@@ -160,6 +176,7 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   if (!compat.ok()) return compat.status();
   serving.listen = *std::move(addresses);
   serving.listen.insert(serving.listen.end(), compat->begin(), compat->end());
+  if (absl::Status status = CheckOnce(serving.listen); !status.ok()) return status;
   if (serving.listen.size() > kMaxListeners) {
     return absl::InvalidArgumentError(absl::StrFormat("%d addresses: at most %d are served",
                                                       serving.listen.size(), kMaxListeners));

@@ -12,6 +12,7 @@ TEST(AddressTest, AddressesPrintAsTheyAreWritten) {
     EXPECT_EQ(address->ToString(), text);
   }
   EXPECT_EQ(Address::Parse("localhost:1")->ToString(), "127.0.0.1:1");
+  EXPECT_EQ(Address::Parse("[0:0::1]:1")->ToString(), "[::1]:1");
 }
 
 TEST(AddressTest, OnlyThisMachineIsLoopback) {

@@ -183,6 +183,17 @@ class Wrong(ConfigTest):
             with self.subTest(text=text):
                 self.assert_wrong(text, *words)
 
+    def test_an_address_that_is_given_twice_is_refused(self):
+        tcp = "insecure_loopback = true\n"
+        for text, address in (('listen = ["unix:/s", "unix:/t", "unix:/s"]', "unix:/s"), ('listen = ["unix:/a/s", "unix:/a//s"]', "/s"),
+                              (tcp + 'listen = ["127.0.0.1:7070", "localhost:7070"]', "127.0.0.1:7070"),
+                              (tcp + 'listen = ["[::1]:7070", "[0:0::1]:7070"]', "[::1]:7070"),
+                              (tcp + 'listen = ["127.0.0.1:9100"]\n' + COMPAT, "127.0.0.1:9100"),
+                              (COMPAT + COMPAT, "127.0.0.1:9100")):
+            with self.subTest(text=text):
+                self.assert_wrong(text, f"{address} is to be listened on twice")
+        self.assert_right(tcp + 'listen = ["127.0.0.1:0", "127.0.0.1:0"]')
+
     def test_a_front_that_is_no_program_is_refused_by_name(self):
         plain = self.directory / "plain"
         plain.touch(mode=0o644)
