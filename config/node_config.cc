@@ -6,11 +6,13 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <sstream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -191,6 +193,17 @@ absl::Status ReadKey(const std::string& path, const std::string& key, const toml
       "%s: there is no key \"%s\"%s", Place(path, node), key, DidYouMean(key, known)));
 }
 
+absl::Status CheckText(absl::string_view key, absl::string_view text, bool may_be_empty) {
+  if (text.empty() && !may_be_empty) {
+    return absl::InvalidArgumentError(absl::StrCat(key, ": an empty string"));
+  }
+  if (std::any_of(text.begin(), text.end(), absl::ascii_iscntrl)) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: \"%s\" holds a control character", key,
+                                                      absl::Utf8SafeCHexEscape(text)));
+  }
+  return absl::OkStatus();
+}
+
 toml::table CompatTable(const std::string& text) {
   toml::table table;
   const std::vector<std::string> parts = absl::StrSplit(text, ',');
@@ -228,21 +241,37 @@ absl::StatusOr<NodeConfig> NodeConfig::Load(const std::string& path, NodeConfig 
   return config;
 }
 
+absl::Status NodeConfig::Check() const {
+  NodeConfig copy = *this;
+  for (const auto& [key, value] : Strings(&copy)) {
+    const bool may_be_empty = value == &copy.front_user || value == &copy.socket_group;
+    if (absl::Status status = CheckText(key, *value, may_be_empty); !status.ok()) return status;
+  }
+  auto lists = Lists(&copy);
+  lists[kCompat] = &copy.compat;
+  for (const auto& [key, list] : lists) {
+    for (const std::string& one : *list) {
+      if (absl::Status status = CheckText(key, one, false); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::string NodeConfig::ToToml() const {
   NodeConfig copy = *this;
   toml::table table;
   for (const auto& [key, value] : Strings(&copy)) {
-    if (!value->empty()) table.insert(key, *value);
+    table.insert(key, *value);
   }
   for (const auto& [key, list] : Lists(&copy)) {
     toml::array array;
     for (const std::string& one : *list) array.push_back(one);
-    if (!list->empty()) table.insert(key, std::move(array));
+    table.insert(key, std::move(array));
   }
   table.insert(kInsecureLoopback, insecure_loopback);
   toml::array tables;
   for (const std::string& one : compat) tables.push_back(CompatTable(one));
-  if (!tables.empty()) table.insert(kCompat, std::move(tables));
+  table.insert(kCompat, std::move(tables));
   std::ostringstream out;
   out << table << '\n';
   return out.str();

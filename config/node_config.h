@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace nacre {
@@ -15,7 +16,8 @@ struct NodeConfig {
   std::vector<std::string>
       compat;  // as CompatListener::Parse takes it; in the file [[compat]] tables
   std::vector<std::string> run_as;
-  std::string state_dir, front, front_user, socket_group;
+  std::string state_dir, front;
+  std::string front_user, socket_group;  // empty: none is named
   std::string cgroup = "auto", drain_timeout = "30s", spool_limit = "16G", log_level = "info";
   bool insecure_loopback = false;
 
@@ -24,7 +26,11 @@ struct NodeConfig {
   // others than this process's user and root could have written it.
   static absl::StatusOr<NodeConfig> Load(const std::string& path, NodeConfig defaults);
 
-  // The file that would say all this.
+  // INVALID_ARGUMENT names a key that has a control character, or is empty but has to say
+  // something.
+  absl::Status Check() const;
+
+  // The file that would say all this, whatever the defaults are where it is read.
   std::string ToToml() const;
 };
 

@@ -226,6 +226,7 @@ absl::StatusOr<log::Level> ToLevel(const std::string& name) {
 }
 
 absl::StatusOr<KeeperOptions> ToOptions(const NodeConfig& config) {
+  if (absl::Status status = config.Check(); !status.ok()) return status;
   KeeperOptions options;
   if (auto level = ToLevel(config.log_level); !level.ok()) return level.status();
   options.state_dir = config.state_dir;

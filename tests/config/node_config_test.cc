@@ -81,6 +81,41 @@ TEST_F(NodeConfigTest, WhatIsPrintedIsWhatIsRead) {
   EXPECT_EQ(again->state_dir, config.state_dir);
 }
 
+TEST_F(NodeConfigTest, WhatIsEmptyIsPrintedToo) {
+  NodeConfig defaults;
+  defaults.listen = {"unix:/default"};
+  defaults.compat = {"framed=127.0.0.1:1"};
+  defaults.run_as = {"ann"};
+  defaults.front_user = defaults.socket_group = "web";
+  std::ofstream(path_) << NodeConfig().ToToml();
+  chmod(path_.c_str(), 0600);
+  const auto again = NodeConfig::Load(path_, defaults);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->ToToml(), NodeConfig().ToToml());
+}
+
+TEST_F(NodeConfigTest, EmptyStringsAndControlCharactersAreRefusedByName) {
+  NodeConfig right;
+  right.listen = {"unix:/ü"};
+  right.state_dir = right.front = "/x";
+  EXPECT_TRUE(right.Check().ok()) << right.Check();
+  const auto complaint = [&](auto change) {
+    NodeConfig config = right;
+    change(config);
+    return std::string(config.Check().message());
+  };
+  EXPECT_EQ(complaint([](NodeConfig& config) { config.state_dir = ""; }),
+            "state_dir: an empty string");
+  EXPECT_EQ(complaint([](NodeConfig& config) {
+              config.run_as = {"ann", ""};
+            }),
+            "run_as: an empty string");
+  EXPECT_EQ(complaint([](NodeConfig& config) { config.front = std::string("/a\0x", 4); }),
+            "front: \"/a\\x00x\" holds a control character");
+  EXPECT_EQ(complaint([](NodeConfig& config) { config.compat = {"framed=\x7f"}; }),
+            "compat: \"framed=\\x7f\" holds a control character");
+}
+
 TEST_F(NodeConfigTest, AWrongWordIsRefusedWithItsPlaceAndTheRightOne) {
   EXPECT_THAT(Complaint("\nrun-as = [\"ann\"]"),
               HasSubstr(path_ + ":2: there is no key \"run-as\"; did you mean \"run_as\"?"));

@@ -95,8 +95,7 @@ class Right(ConfigTest):
         self.assertEqual(len(config["listen"]), 1)
         self.assertTrue(config["listen"][0].startswith("unix:/"))
         self.assertEqual(pathlib.Path(config["front"]).resolve(), (support.BIN / "nacre-front").resolve())
-        for key in ("run_as", "front_user", "socket_group", "compat"):
-            self.assertNotIn(key, config)
+        self.assertEqual([config[key] for key in ("run_as", "compat", "front_user", "socket_group")], [[], [], "", ""])
 
     def test_a_check_starts_nothing(self):
         state, listen = self.directory / "state", self.directory / "s"
@@ -182,6 +181,31 @@ class Wrong(ConfigTest):
                              ('socket_group = "nosuchgroup"', "nosuchgroup")):
             with self.subTest(text=text):
                 self.assert_wrong(text, *words)
+
+    def test_empty_strings_are_refused_by_name(self):
+        for key in ("front", "cgroup", "drain_timeout", "spool_limit", "log_level"):
+            with self.subTest(key=key):
+                self.assert_wrong(f'{key} = ""', f"{key}: an empty string")
+        self.assertIn("state_dir: an empty string", self.nacred("--state-dir", "", "--check-config", path=os.devnull).stderr)
+        for text in (f'run_as = ["{OWN}", ""]', 'run_as = [""]', 'listen = [""]'):
+            with self.subTest(text=text):
+                self.assert_wrong(text, f"{text.split()[0]}: an empty string")
+        for flag in ("--cgroup", "--front", "--log-level", "--run-as", "--listen", "--compat"):
+            with self.subTest(flag=flag):
+                self.assert_wrong("", f"{flag[2:].replace('-', '_')}: an empty string", args=(flag, ""))
+
+    def test_control_characters_are_refused_by_name(self):
+        for key in ("state_dir", "front", "front_user", "socket_group", "cgroup", "drain_timeout", "spool_limit", "log_level"):
+            for bad in ("\\u0000", "\\n", "\\u001b", "\\u007f"):
+                with self.subTest(key=key, bad=bad):
+                    self.write(f'{key} = "/x{bad}"')
+                    done = self.nacred("--check-config")
+                    self.assertEqual(done.returncode, 2)
+                    self.assertRegex(done.stderr, f"{key}: .* holds a control character")
+        for text in ('run_as = ["root\\u0000x"]', 'listen = ["unix:/s\\u0000x"]'):
+            with self.subTest(text=text):
+                self.assert_wrong(text, f"{text.split()[0]}: ", "holds a control character")
+        self.assert_wrong(COMPAT + 'quit = "bye\\u0000"\n', "compat: ", "holds a control character")
 
     def test_an_address_that_is_given_twice_is_refused(self):
         tcp = "insecure_loopback = true\n"
@@ -320,7 +344,7 @@ class CommandLine(ConfigTest):
                                             {"dialect": "framed", "address": "127.0.0.1:9102", "order": "err-out"}])
 
     def test_what_is_printed_is_right_and_prints_itself(self):
-        texts = ["", self.FILE, 'listen = ["unix:/a b/\\"quoted\\"/\\\\s"]\nstate_dir = "/ü/\'"\n',
+        texts = ["", self.FILE, "listen = []\n" + COMPAT, 'listen = ["unix:/a b/\\"quoted\\"/\\\\s"]\nstate_dir = "/ü/\'"\n',
                  COMPAT + 'order = "err-out"\nmax_connections = 10\nquit = "bye = now"\n' + COMPAT.replace("9100", "9101")]
         for text in texts:
             with self.subTest(text=text):
