@@ -1,5 +1,6 @@
 // nacred: parses the command line and runs the keeper.
 
+#include <errno.h>
 #include <google/protobuf/stubs/logging.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -70,7 +71,8 @@ std::string DefaultConfig() {
 void AddOptions(CLI::App* app, Flags* flags, NodeConfig* config) {
   app->add_option("--config", flags->config,
                   absl::StrFormat("Configuration file; default: %s, if it exists", DefaultConfig()))
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& path) { return path.empty() ? "a file name is missing" : ""; });
   app->add_flag("--check-config", flags->check_config,
                 "Say what is wrong with file and options, and end");
   app->add_flag("--print-config", flags->print_config,
@@ -145,9 +147,9 @@ std::string ConfigPath(const Flags& flags) {
   return flags.config.empty() ? DefaultConfig() : flags.config;
 }
 
-// The default file may be missing.
+// The default file may be missing; one that can't be told to be is not.
 bool ConfigExists(const Flags& flags) {
-  return !flags.config.empty() || access(ConfigPath(flags).c_str(), F_OK) == 0;
+  return !flags.config.empty() || access(ConfigPath(flags).c_str(), F_OK) == 0 || errno != ENOENT;
 }
 
 // What the file says, and over it the command line.

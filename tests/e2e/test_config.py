@@ -285,6 +285,11 @@ class Files(ConfigTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn("/no/such/nacred.toml", done.stderr)
 
+    def test_an_empty_name_is_wrong_usage(self):
+        done = self.nacred("--config", "", "--check-config", path="")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--config: a file name is missing", done.stderr)
+
     def test_the_default_file_may_be_missing(self):
         if os.geteuid() == 0 and os.path.exists("/etc/nacre/nacred.toml"):
             self.skipTest("this machine has one")

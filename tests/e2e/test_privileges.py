@@ -282,6 +282,17 @@ class FrontOfAUser(unittest.TestCase):
             with self.node("--socket-group", group) as node:
                 self.assertEqual(pathlib.Path(node.socket).group(), group)
 
+    def test_its_default_file_counts_as_missing_only_where_there_is_none(self):
+        closed = self.accounts.directory / "closed"
+        closed.mkdir(mode=0o700)
+        for where, status, words in ((closed, 2, f"{closed}/nacre/nacred.toml: Permission denied"),
+                                     ("/dev/null", 2, "/dev/null/nacre/nacred.toml: Not a directory"),
+                                     (self.user.home, 0, "is right")):
+            with self.subTest(where=where):
+                done = self.user.run(self.accounts.binary("nacred"), "--check-config", env={"XDG_CONFIG_HOME": str(where)})
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertIn(words.encode(), done.stderr)
+
     def test_its_own_name_in_run_as_is_no_mistake(self):
         with self.node("--run-as", self.user.name) as node:
             self.assertEqual(node.nacre("exec", "-u", self.user.name, "--", "id", "-un").stdout.decode().strip(),
