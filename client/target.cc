@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <optional>
@@ -115,7 +116,7 @@ std::string DefaultTarget() {
   if (const absl::string_view host = Environment("NACRE_HOST"); !host.empty()) {
     return std::string(host);
   }
-  const absl::string_view runtime = Environment("XDG_RUNTIME_DIR");
+  const absl::string_view runtime = getuid() == 0 ? "" : Environment("XDG_RUNTIME_DIR");
   return absl::StrCat("unix:", runtime.empty() ? "/run" : runtime, "/nacre/nacred.sock");
 }
 

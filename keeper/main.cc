@@ -39,8 +39,9 @@ std::string FromEnvironment(const char* name) {
   return value != nullptr ? value : "";
 }
 
+// Root's is the system's: a runtime directory in its environment is that of whom it was before.
 std::string DefaultSocket() {
-  const std::string runtime = FromEnvironment("XDG_RUNTIME_DIR");
+  const std::string runtime = getuid() == 0 ? "" : FromEnvironment("XDG_RUNTIME_DIR");
   return (runtime.empty() ? "/run" : runtime) + "/nacre/nacred.sock";
 }
 

@@ -21,7 +21,8 @@ Examples:
   nacre -H unix:/run/nacre/nacred.sock ping
 
 The node is -H, else $NACRE_HOST, else the one of this machine:
-unix:$XDG_RUNTIME_DIR/nacre/nacred.sock or unix:/run/nacre/nacred.sock.
+unix:$XDG_RUNTIME_DIR/nacre/nacred.sock or, for root and without that variable,
+unix:/run/nacre/nacred.sock.
 'nacre exec --help' tells the exit status of exec, attach and wait; other verbs exit with 0, 1 on
 failure, 2 on wrong usage.)";
 

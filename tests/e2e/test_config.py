@@ -97,6 +97,10 @@ class Right(ConfigTest):
         self.assertEqual(pathlib.Path(config["front"]).resolve(), (support.BIN / "nacre-front").resolve())
         self.assertEqual([config[key] for key in ("run_as", "compat", "front_user", "socket_group")], [[], [], "", ""])
 
+    def test_the_default_address_is_the_users_own_or_of_root_the_systems(self):
+        where = "/run" if os.getuid() == 0 else self.directory  # which is $XDG_RUNTIME_DIR
+        self.assertEqual(tomllib.loads(self.printed(text=""))["listen"], [f"unix:{where}/nacre/nacred.sock"])
+
     def test_a_check_starts_nothing(self):
         state, listen = self.directory / "state", self.directory / "s"
         self.assert_right(f'state_dir = "{state}"\nlisten = ["unix:{listen}"]')

@@ -42,8 +42,8 @@
 namespace nacre::client {
 
 // Where the node is when nobody says: $NACRE_HOST if it is set and not empty, else
-// unix:$XDG_RUNTIME_DIR/nacre/nacred.sock if that variable is set and not empty, else
-// unix:/run/nacre/nacred.sock.
+// unix:$XDG_RUNTIME_DIR/nacre/nacred.sock if that variable is set and not empty and this is not
+// root, else unix:/run/nacre/nacred.sock.
 std::string DefaultTarget();
 
 // The machine-readable reason of an error that came from a node, e.g. "COMMAND_NOT_FOUND"; empty if
