@@ -71,6 +71,7 @@ std::string Probe(int family, const sockaddr* address, socklen_t size) {
     if (error == ENOENT || error == ECONNREFUSED) {
       return absl::StrCat(ErrorText(error), " (is nacred running?)");
     }
+    if (error == EAGAIN) return "";  // somebody is there, and has many to let in before
     if (error != 0) return ErrorText(error);
     if (!socket.PeerCloses()) return "";
     std::this_thread::sleep_for(kRefusalPause);

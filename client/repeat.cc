@@ -12,6 +12,9 @@
 namespace nacre::client {
 namespace {
 
+// How long a first connection is tried for. Later ones have the caller's patience.
+constexpr absl::Duration kFirstConnection = absl::Seconds(5);
+
 // Whether there is a connection, after one attempt at it at most.
 bool Connect(grpc::Channel& channel) {
   for (;;) {
@@ -35,8 +38,16 @@ absl::Status GiveUp(const Target& target, const absl::Status& last) {
 absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
                     absl::Duration patience,
                     const std::function<grpc::Status(grpc::ClientContext*)>& attempt) {
-  if (!Connect(*channel)) return ExplainNoConnection(target, "it does not take connections");
   Backoff backoff;
+  const absl::Time connect_until = absl::Now() + std::min(patience, kFirstConnection);
+  while (!Connect(*channel)) {
+    // Where nothing is wrong otherwise, the node's front end may just have gone.
+    if (absl::Now() >= connect_until || !WhyNoConnection(target).empty()) {
+      return ExplainNoConnection(target, "it does not take connections");
+    }
+    absl::SleepFor(backoff.Next());
+  }
+  backoff = Backoff();
   absl::Time lost_at = absl::InfiniteFuture();
   for (;;) {
     const absl::Time begun = absl::Now();

@@ -352,11 +352,7 @@ bool SessionStream::AddOutput(Events* events) {
   size_t room = kMessageBytes;
   while (room > 0) {
     const uint64_t before = reader_->position();
-    if (reader_->SkipLost()) {
-      v1::Gap* gap = events->Add()->mutable_gap();
-      gap->set_from(before);
-      gap->set_to(reader_->position());
-    }
+    if (reader_->SkipLost()) AddGap(before, events);
     const auto chunk = reader_->Next(room);
     if (!chunk.has_value()) return true;
     v1::Output* output = events->Add()->mutable_output();
@@ -374,6 +370,15 @@ bool SessionStream::AddOutput(Events* events) {
     sent_ = reader_->position();
   }
   return false;
+}
+
+// What was lost from `from` on; one with what was lost right before it.
+void SessionStream::AddGap(uint64_t from, Events* events) {
+  const bool more =
+      !events->empty() && events->rbegin()->has_gap() && events->rbegin()->gap().to() == from;
+  v1::Gap* gap = more ? events->rbegin()->mutable_gap() : events->Add()->mutable_gap();
+  if (!more) gap->set_from(from);
+  gap->set_to(reader_->position());
 }
 
 void SessionStream::AddTaken(Events* events) {

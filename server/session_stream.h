@@ -81,6 +81,7 @@ class SessionStream : protected SessionFollower {
   void Pump();
   void AddFirst(Events* events);
   bool AddOutput(Events* events);
+  void AddGap(uint64_t from, Events* events);
   void AddTaken(Events* events);
   void AddInputAck(Events* events);
   void Write();

@@ -859,7 +859,7 @@ class Starting(unittest.TestCase):
                     self.assertIn(word, said)
         status, said = start_that_fails("--compat", loopback, "--spool-limit", "lots")
         self.assertEqual(status, 2, said)
-        self.assertRegex(said, "--spool-limit.*lots")
+        self.assertRegex(said, "spool_limit.*lots")
 
     def test_a_second_daemon_on_the_same_port_is_refused_by_name(self):
         with LegacyNode() as first:
