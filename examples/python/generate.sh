@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Usage: examples/python/generate.sh OUTDIR
 #
-# Generates the Python modules of Nacre's contract (nacre.v1) into OUTDIR, with Debian's protoc and
-# gRPC plugin (packages protobuf-compiler and protobuf-compiler-grpc).
+# Generates the Python modules of Nacre's contract (nacre.v1) into OUTDIR, and those of the details of its
+# errors (google.rpc under another name), with Debian's protoc and gRPC plugin (packages protobuf-compiler
+# and protobuf-compiler-grpc).
 
 set -euo pipefail
 
@@ -22,4 +23,5 @@ fi
 mkdir -p -- "$1"
 out=$(cd -- "$1" && pwd -P)
 cd "$proto"
-protoc -I . --python_out="$out" --grpc_python_out="$out" --plugin=protoc-gen-grpc_python="$plugin" nacre/v1/*.proto
+protoc -I . --python_out="$out" --grpc_python_out="$out" --plugin=protoc-gen-grpc_python="$plugin" \
+  nacre/v1/*.proto nacre/internal/v1/status.proto

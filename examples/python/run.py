@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Runs one command by the unary call Run, and prints what it wrote.
 
-Usage: run.py [COMMAND [ARGUMENT…]]        (default: uname -a)
+Usage: run.py [--] COMMAND [ARGUMENT…]
 """
 
+import argparse
 import sys
 
 import nacre_example as example  # First: says what to do where a module is missing.
@@ -12,10 +13,12 @@ from nacre.v1 import command_pb2, shell_pb2
 
 
 def main(arguments):
-    if arguments and arguments[0] in ("-h", "--help"):
-        print(__doc__.strip())
-        return 0
-    command = command_pb2.Command(argv=arguments or ["uname", "-a"])
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [--] COMMAND [ARGUMENT…]", description=__doc__.splitlines()[0]
+    )
+    options = example.parse(parser, arguments)
+
+    command = command_pb2.Command(argv=options.argv)
     # Bounds the command itself, on the node's clock. The RPC's own timeout would end only the RPC.
     command.timeout.FromSeconds(60)
     request = shell_pb2.RunRequest(start=command_pb2.Start(command=command))

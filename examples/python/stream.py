@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs one command by the streaming call Exec: output as it comes, input, signals.
 
-Usage: exec.py [-i] [--] COMMAND [ARGUMENT…]
+Usage: stream.py [-i] [--] COMMAND [ARGUMENT…]
 
   -i   send standard input to the command; without it, the command reads end of file
 """
@@ -104,19 +104,17 @@ def execute(service, command, with_input):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [-i] [--] COMMAND [ARGUMENT…]", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("-i", action="store_true", help="send standard input to the command")
-    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="[--] COMMAND …")
-    options = parser.parse_args(arguments)
-    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
-    if not argv:
-        parser.error("a COMMAND is needed")
+    options = example.parse(parser, arguments)
 
     mode = command_pb2.INPUT_MODE_STREAM if options.i else command_pb2.INPUT_MODE_NONE
     with example.connect() as channel:
         try:
             termination = execute(
-                example.shell_service(channel), command_pb2.Command(argv=argv, input=mode), options.i
+                example.shell_service(channel), command_pb2.Command(argv=options.argv, input=mode), options.i
             )
         except grpc.RpcError as error:
             return example.report(error)
