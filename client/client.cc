@@ -283,6 +283,19 @@ absl::Status Client::SignalSession(const std::string& session_id, int number, Ki
                 });
 }
 
+absl::Status Client::ResizeTerminal(const std::string& session_id, uint32_t rows,
+                                    uint32_t columns) {
+  if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
+  v1::ResizeTerminalRequest request;
+  request.set_session_id(session_id);
+  request.mutable_size()->set_rows(rows);
+  request.mutable_size()->set_columns(columns);
+  v1::ResizeTerminalResponse response;
+  return impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->stub().ResizeTerminal(context, request, &response);
+  });
+}
+
 absl::Status Client::DeleteSession(const std::string& session_id, bool force) {
   if (absl::Status status = CheckSessionId(session_id); !status.ok()) return status;
   v1::DeleteSessionRequest request;

@@ -11,8 +11,15 @@ namespace nacre::client {
 namespace {
 
 absl::Status SetProgram(const Command& command, v1::Command* wire) {
-  if (command.argv.empty() == command.shell_line.empty()) {
-    return absl::InvalidArgumentError("command: exactly one of argv and shell_line must be set");
+  const int given = (command.argv.empty() ? 0 : 1) + (command.shell_line.empty() ? 0 : 1) +
+                    (command.login_shell ? 1 : 0);
+  if (given != 1) {
+    return absl::InvalidArgumentError(
+        "command: exactly one of argv, shell_line and login_shell must be set");
+  }
+  if (command.login_shell) {
+    wire->mutable_shell_line()->set_login_shell(true);
+    return absl::OkStatus();
   }
   if (!command.shell_line.empty()) {
     if (!IsUtf8(command.shell_line)) {
@@ -52,6 +59,7 @@ void SetLimits(const Limits& limits, v1::Command* wire) {
   if (limits.processes > 0) wire->mutable_limits()->set_processes(limits.processes);
   if (limits.open_files > 0) wire->mutable_limits()->set_open_files(limits.open_files);
   if (limits.nice != 0) wire->mutable_limits()->set_nice(limits.nice);
+  if (limits.output_bytes > 0) wire->mutable_limits()->set_output_bytes(limits.output_bytes);
 }
 
 v1::OnDisconnect Translate(OnDisconnect policy) {
@@ -74,6 +82,9 @@ void SetPolicies(const Command& command, v1::StartPolicies* wire) {
     *wire->mutable_disconnect_grace() = ToWire(*command.disconnect_grace);
   }
   if (command.kill_scope != KillScope::kSession) wire->set_kill_scope(ToWire(command.kill_scope));
+  if (command.on_leader_exit == OnLeaderExit::kWaitForEof) {
+    wire->set_on_leader_exit(v1::ON_LEADER_EXIT_WAIT_FOR_EOF);
+  }
   v1::KillLadder* ladder = wire->mutable_kill_ladder();
   ladder->set_first_signal(static_cast<uint32_t>(command.ladder.first_signal));
   *ladder->mutable_grace() = ToWire(command.ladder.grace);
@@ -158,6 +169,14 @@ absl::StatusOr<v1::Start> ToStart(const Command& command) {
   }
   if (command.input) wire->set_input(v1::INPUT_MODE_STREAM);
   if (command.merge_stderr) wire->set_stderr_mode(v1::STDERR_MODE_MERGED);
+  if (command.terminal.has_value()) {
+    if (!IsUtf8(command.terminal->term)) {
+      return absl::InvalidArgumentError("command.terminal.term: is not UTF-8");
+    }
+    wire->mutable_terminal()->set_term(command.terminal->term);
+    wire->mutable_terminal()->set_rows(command.terminal->rows);
+    wire->mutable_terminal()->set_columns(command.terminal->columns);
+  }
   if (command.timeout != absl::InfiniteDuration()) {
     *wire->mutable_timeout() = ToWire(command.timeout);
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/command.h"
 #include "client/status.h"
 #include "client/termination.h"
 
@@ -147,6 +148,7 @@ absl::StatusOr<std::optional<Event>> Process::Impl::HandleOpened(const Opened& o
                  .owner = opened.session().owner(),
                  .start_time = FromWire(opened.session().start_time()),
                  .position = opened.next_position(),
+                 .has_terminal = opened.session().has_terminal(),
                  .existed = existed};
 }
 
@@ -220,6 +222,7 @@ void Process::Impl::GoOnline() {
     stream_->Write(std::move(request));
   }
   waiting_signals_.clear();
+  if (size_.has_value()) SaySize();
   if (cancelled_) {
     v1::AttachRequest request;
     request.mutable_cancel();
@@ -264,12 +267,13 @@ absl::Status Process::Impl::CheckSent() const {
   return absl::OkStatus();
 }
 
-absl::Status Process::Impl::Signal(int number) {
+absl::Status Process::Impl::Signal(int number, KillScope scope) {
   if (!drives_ && !writes_input_) return absl::FailedPreconditionError("a viewer sends no signals");
   const std::lock_guard lock(write_mutex_);
   if (absl::Status status = CheckSent(); !status.ok()) return status;
   v1::Signal signal;
   signal.set_number(static_cast<uint32_t>(number));
+  signal.set_scope(ToWire(scope));
   if (!online_) {
     if (waiting_signals_.size() == kWaitingSignals) {
       return absl::UnavailableError("too many signals wait for the lost connection to come back");
@@ -282,6 +286,24 @@ absl::Status Process::Impl::Signal(int number) {
   if (stream_->Write(std::move(request))) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("the connection to ", target_.ToString(), " was lost under the signal"));
+}
+
+absl::Status Process::Impl::Resize(uint32_t rows, uint32_t columns) {
+  if (!drives_ && !writes_input_) return absl::FailedPreconditionError("a viewer resizes nothing");
+  const std::lock_guard lock(write_mutex_);
+  if (absl::Status status = CheckSent(); !status.ok()) return status;
+  size_.emplace();
+  size_->set_rows(rows);
+  size_->set_columns(columns);
+  if (online_) SaySize();
+  return absl::OkStatus();
+}
+
+// What does not get through is said again on the next stream.
+void Process::Impl::SaySize() {
+  v1::AttachRequest request;
+  *request.mutable_resize() = *size_;
+  stream_->Write(std::move(request));
 }
 
 absl::Status Process::Impl::Cancel() {
@@ -330,7 +352,10 @@ Process::~Process() = default;
 absl::StatusOr<Event> Process::Next() { return impl_->Next(); }
 absl::Status Process::WriteInput(std::string_view data) { return impl_->WriteInput(data); }
 absl::Status Process::CloseInput() { return impl_->CloseInput(); }
-absl::Status Process::Signal(int number) { return impl_->Signal(number); }
+absl::Status Process::Signal(int number, KillScope scope) { return impl_->Signal(number, scope); }
+absl::Status Process::Resize(uint32_t rows, uint32_t columns) {
+  return impl_->Resize(rows, columns);
+}
 absl::Status Process::Cancel() { return impl_->Cancel(); }
 absl::Status Process::Detach() { return impl_->Detach(); }
 void Process::Abandon() { impl_->Abandon(); }

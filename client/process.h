@@ -45,7 +45,8 @@ class Process::Impl {
   absl::StatusOr<Event> Next();
   absl::Status WriteInput(std::string_view data);
   absl::Status CloseInput();
-  absl::Status Signal(int number);
+  absl::Status Signal(int number, KillScope scope);
+  absl::Status Resize(uint32_t rows, uint32_t columns);
   absl::Status Cancel();
   absl::Status Detach();
   void Abandon();
@@ -81,6 +82,7 @@ class Process::Impl {
   void GoOnline();
   void PumpInput();
   void SayDetach();
+  void SaySize();
 
   // The way back to a stream (process_resume.cc).
   bool OpenFirst();
@@ -131,6 +133,7 @@ class Process::Impl {
   std::shared_ptr<SessionStream> stream_;
   bool online_ = false;  // Whether stream_ takes writes; else they wait for the next one.
   std::vector<v1::Signal> waiting_signals_;
+  std::optional<v1::Resize> size_;  // The last one; told to each stream.
   bool cancelled_ = false;
   bool detached_ = false;
 

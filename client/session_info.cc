@@ -49,7 +49,8 @@ SessionInfo FromWire(const v1::Session& wire) {
                    .request_id = wire.request_id(),
                    .end_position = wire.end_position(),
                    .kept_position = wire.kept_position(),
-                   .driven = wire.driven()};
+                   .driven = wire.driven(),
+                   .has_terminal = wire.has_terminal()};
   if (wire.has_termination()) info.termination = FromWire(wire.termination());
   if (wire.has_expire_time()) info.expire_time = FromWire(wire.expire_time());
   return info;

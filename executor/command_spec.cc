@@ -91,6 +91,13 @@ absl::Status CheckPolicies(const CommandParts& parts) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTerminal(const TerminalSpec& terminal, size_t* total) {
+  for (const uint32_t cells : {terminal.rows, terminal.columns}) {
+    if (absl::Status status = CheckCells(cells, "command.terminal"); !status.ok()) return status;
+  }
+  return CheckString("command.terminal.term", terminal.term, total);
+}
+
 absl::Status CheckTags(const std::map<std::string, std::string>& tags) {
   if (tags.size() > kMaxTags) {
     return InvalidField("tags", absl::StrFormat("are more than %d", kMaxTags));
@@ -121,10 +128,18 @@ absl::Status CheckRequestId(const std::string& id) {
 
 }  // namespace
 
+absl::Status CheckCells(uint32_t cells, const char* field) {
+  if (cells <= UINT16_MAX) return absl::OkStatus();
+  return InvalidField(field, "has more than 65,535 rows or columns");
+}
+
 absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
-  if (parts.argv.empty()) return InvalidField("command.argv", "says nothing to run");
+  if (parts.argv.empty() && !parts.user_shell) {
+    return InvalidField("command.argv", "says nothing to run");
+  }
   const char* program_field = parts.user_shell ? "command.shell_line" : "command.argv";
-  if (parts.argv[0].empty()) return InvalidField(program_field, "the program's name is empty");
+  if (!parts.argv.empty() && parts.argv[0].empty())
+    return InvalidField(program_field, "the program's name is empty");
   size_t total = 0;
   for (const std::string& argument : parts.argv) {
     if (absl::Status status = CheckString(program_field, argument, &total); !status.ok()) {
@@ -145,6 +160,10 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
   }
   if (!parts.cwd.empty() && parts.cwd[0] != '/') {
     return InvalidField("command.cwd", "is not an absolute path");
+  }
+  if (parts.terminal.has_value()) {
+    if (absl::Status status = CheckTerminal(*parts.terminal, &total); !status.ok()) return status;
+    parts.merge_stderr = true;
   }
   if (absl::Status status = CheckPolicies(parts); !status.ok()) return status;
   if (absl::Status status = CheckTags(parts.tags); !status.ok()) return status;
@@ -178,6 +197,12 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
   limits.set_processes(parts_.limits.processes);
   limits.set_open_files(parts_.limits.open_files);
   limits.set_nice(static_cast<uint32_t>(parts_.limits.nice));
+  limits.set_output_bytes(parts_.limits.output_bytes);
+  if (parts_.terminal.has_value()) {
+    record.mutable_terminal()->set_term(parts_.terminal->term);
+    record.mutable_terminal()->set_rows(parts_.terminal->rows);
+    record.mutable_terminal()->set_columns(parts_.terminal->columns);
+  }
   return record;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,18 +48,28 @@ struct CommandLimits {
   uint32_t processes = 0;     // and threads, at once
   uint32_t open_files = 0;    // of one process
   int32_t nice = 0;           // 0 to 19
+  uint64_t output_bytes = 0;  // of both streams together
+};
+
+// A terminal for a command.
+struct TerminalSpec {
+  std::string term;  // value of TERM; empty: not set
+  // In character cells, at most 65,535; 0: not known.
+  uint32_t rows = 0, columns = 0;
 };
 
 // The raw parts of a command, as a front end read them off its wire.
 struct CommandParts {
-  // Program and arguments; with `user_shell` one line for the user's own shell.
+  // Program and arguments; with `user_shell` one line for the user's own shell, or none: the shell
+  // itself, as a login gives it.
   std::vector<std::string> argv;
   bool user_shell = false;
   std::vector<std::pair<std::string, std::string>> env;
   std::string cwd;     // empty: the default
   std::string run_as;  // empty: the caller's own, see Policy
   bool input = false;
-  bool merge_stderr = false;
+  bool merge_stderr = false;  // with a terminal it always is
+  std::optional<TerminalSpec> terminal;
   int64_t timeout_ns = 0;  // 0: none
   CommandLimits limits;
   bool wait_for_eof = false;
@@ -71,6 +82,9 @@ struct CommandParts {
   // Two starts of one identity under one id are one start; empty: none.
   std::string request_id;
 };
+
+// INVALID_ARGUMENT, naming the field: no terminal has so many rows or columns.
+absl::Status CheckCells(uint32_t cells, const char* field);
 
 // A command that has been checked once and can't be wrong. Immutable value.
 class CommandSpec {
@@ -88,7 +102,7 @@ class CommandSpec {
   const std::vector<std::pair<std::string, std::string>>& env() const { return parts_.env; }
   const std::string& run_as() const { return parts_.run_as; }
   bool input() const { return parts_.input; }
-  bool merge_stderr() const { return parts_.merge_stderr; }
+  bool has_terminal() const { return parts_.terminal.has_value(); }
   const DisconnectPolicy& on_disconnect() const { return parts_.on_disconnect; }
   const RetentionPolicy& retention() const { return parts_.retention; }
   const std::map<std::string, std::string>& tags() const { return parts_.tags; }

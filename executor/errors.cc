@@ -37,13 +37,6 @@ absl::Status InvalidField(std::string_view field, std::string_view why) {
   return status;
 }
 
-absl::Status NotServed(std::string_view field) {
-  absl::Status status = MakeError(absl::StatusCode::kUnimplemented, "NOT_SERVED",
-                                  absl::StrFormat("%s is not yet served", field));
-  status.SetPayload(kFieldPayload, ToCord(field));
-  return status;
-}
-
 void AddErrorMetadata(std::string_view name, std::string_view value, absl::Status* status) {
   status->SetPayload(absl::StrCat(kMetadataPrefix, std::string(name)), ToCord(value));
 }

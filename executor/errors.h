@@ -18,9 +18,6 @@ absl::Status MakeError(absl::StatusCode code, std::string_view reason, std::stri
 // INVALID_ARGUMENT about one field, named by its path in the API, e.g. "command.cwd".
 absl::Status InvalidField(std::string_view field, std::string_view why);
 
-// UNIMPLEMENTED: the field is part of the contract but this release does not serve it.
-absl::Status NotServed(std::string_view field);
-
 // Adds what a program may want to know beside the reason, e.g. "oldest_position".
 void AddErrorMetadata(std::string_view name, std::string_view value, absl::Status* status);
 

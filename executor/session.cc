@@ -15,6 +15,9 @@ namespace {
 
 // A busy driver's releases are told in steps of this size.
 constexpr uint64_t kReleaseStep = 64 * 1024;
+// How often a terminal is given a new size. Whoever drags a window sends hundreds in a second, and
+// each has the command draw all anew.
+constexpr auto kResizeStep = std::chrono::milliseconds(20);
 // What a driver that went with its front has at least to come back, whatever its policy: it was not
 // it that left.
 constexpr int64_t kAdoptionGraceNs = 5'000'000'000;
@@ -369,6 +372,27 @@ void Session::Signal(uint32_t number, KillScope scope) {
   request.mutable_signal()->set_number(number);
   request.mutable_signal()->set_scope(static_cast<keeper::v1::KillScope>(scope));
   Send(request);
+}
+
+void Session::Resize(uint32_t rows, uint32_t columns) {
+  size_ = {rows, columns};
+  size_is_new_ = true;
+  if (next_size_ == nullptr) SendSize();
+}
+
+void Session::SendSize() {
+  next_size_.reset();
+  if (!std::exchange(size_is_new_, false) || !running()) return;
+  keeper::v1::FrontRequest request;
+  request.mutable_resize()->set_session(number_);
+  request.mutable_resize()->set_rows(size_.first);
+  request.mutable_resize()->set_columns(size_.second);
+  Send(request);
+  next_size_ = std::make_unique<asio::steady_timer>(loop_, kResizeStep);
+  next_size_->async_wait([self = weak_from_this()](std::error_code error) {
+    const std::shared_ptr<Session> session = self.lock();
+    if (!error && session != nullptr) session->SendSize();
+  });
 }
 
 void Session::SendEnd(keeper::v1::EndCause cause, const std::string& by) {

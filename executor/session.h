@@ -130,6 +130,10 @@ class Session : public std::enable_shared_from_this<Session> {
   bool takes_input() const { return record_.takes_input; }
 
   void Signal(uint32_t number, KillScope scope);
+  // Gives its terminal a new size: at once if it had its last one a while ago, else a little later,
+  // and then the last of those asked for.
+  void Resize(uint32_t rows, uint32_t columns);
+  bool has_terminal() const { return record_.has_terminal; }
   // Ends the command by its ladder on behalf of `by`.
   void Cancel(const Identity& by);
 
@@ -152,6 +156,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   void Send(const keeper::v1::FrontRequest& request) { keeper_.Send(request); }
+  void SendSize();
   void SendEnd(keeper::v1::EndCause cause, const std::string& by);
   void SendRelease(bool waits);
   void SendOverflow(bool keep_newest);
@@ -198,6 +203,10 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<SessionFollower*> awaiting_log_;
   bool log_requested_ = false;
   asio::steady_timer grace_;
+  // Of a terminal: the size to be told, and when the next may be; null: at once.
+  std::pair<uint32_t, uint32_t> size_;
+  bool size_is_new_ = false;
+  std::unique_ptr<asio::steady_timer> next_size_;
 };
 
 }  // namespace nacre

@@ -14,6 +14,8 @@ namespace {
 // The keeper takes 16 KiB, most of which tags may need; these are for messages only.
 constexpr size_t kMaxName = 1024;
 constexpr size_t kMaxCommandLine = 1024;
+// What people read where the user's shell is all that was asked for.
+constexpr char kLoginShell[] = "(login shell)";
 
 bool NeedsNoQuotes(const std::string& word) {
   return !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
@@ -57,18 +59,20 @@ std::string CommandLine(const std::vector<std::string>& argv) {
 
 SessionRecord SessionRecord::Of(const Identity& owner, const CommandSpec& spec,
                                 const std::string& user) {
-  return {.owner = owner,
-          .user = user,
-          .program = spec.argv()[0].substr(0, kMaxName),
-          .cwd = spec.cwd().substr(0, kMaxName),
-          .takes_input = spec.input(),
-          .on_disconnect = spec.on_disconnect(),
-          .block_on_overflow = spec.retention().block_on_overflow,
-          .retention_ns = spec.retention().after_end_ns,
-          .tags = spec.tags(),
-          .request_id = spec.request_id(),
-          .fingerprint = spec.request_id().empty() ? "" : spec.Fingerprint(),
-          .command_line = CommandLine(RedactSecrets(spec.argv()))};
+  return {
+      .owner = owner,
+      .user = user,
+      .program = spec.argv().empty() ? kLoginShell : spec.argv()[0].substr(0, kMaxName),
+      .cwd = spec.cwd().substr(0, kMaxName),
+      .takes_input = spec.input(),
+      .has_terminal = spec.has_terminal(),
+      .on_disconnect = spec.on_disconnect(),
+      .block_on_overflow = spec.retention().block_on_overflow,
+      .retention_ns = spec.retention().after_end_ns,
+      .tags = spec.tags(),
+      .request_id = spec.request_id(),
+      .fingerprint = spec.request_id().empty() ? "" : spec.Fingerprint(),
+      .command_line = spec.argv().empty() ? kLoginShell : CommandLine(RedactSecrets(spec.argv()))};
 }
 
 absl::StatusOr<SessionRecord> SessionRecord::Parse(const std::string& bytes) {
@@ -82,6 +86,7 @@ absl::StatusOr<SessionRecord> SessionRecord::Parse(const std::string& bytes) {
       .program = record.program(),
       .cwd = record.cwd(),
       .takes_input = record.takes_input(),
+      .has_terminal = record.has_terminal(),
       .on_disconnect = {.grace_ns = std::max<int64_t>(0, record.disconnect_grace_ns()),
                         .keep = record.keep_on_disconnect()},
       .block_on_overflow = record.block_on_overflow(),
@@ -103,6 +108,7 @@ std::string SessionRecord::Serialize() const {
   record.set_program(program);
   record.set_cwd(cwd);
   record.set_takes_input(takes_input);
+  record.set_has_terminal(has_terminal);
   record.set_disconnect_grace_ns(on_disconnect.grace_ns);
   record.set_keep_on_disconnect(on_disconnect.keep);
   record.set_block_on_overflow(block_on_overflow);

@@ -17,7 +17,7 @@ struct SessionRecord {
   std::string user;
   // For error messages.
   std::string program, cwd;
-  bool takes_input = false;
+  bool takes_input = false, has_terminal = false;
   DisconnectPolicy on_disconnect;
   bool block_on_overflow = false;
   int64_t retention_ns = 0;

@@ -584,6 +584,8 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       return HandleSession(front, request.archive().session(), request);
     case v1::FrontRequest::kKeep:
       return HandleSession(front, request.keep().session(), request);
+    case v1::FrontRequest::kResize:
+      return HandleSession(front, request.resize().session(), request);
     case v1::FrontRequest::REQUEST_NOT_SET:
       break;
   }
@@ -620,6 +622,12 @@ absl::Status Keeper::HandleSession(Front& front, uint64_t number, const v1::Fron
     case v1::FrontRequest::kSetOverflow:
       session->SetOverflow(request.set_overflow().keep_newest());
       return absl::OkStatus();
+    case v1::FrontRequest::kResize:
+      if (request.resize().rows() > UINT16_MAX || request.resize().columns() > UINT16_MAX) {
+        return absl::InvalidArgumentError("resize: the terminal is too big");
+      }
+      return session->Resize({.rows = static_cast<uint16_t>(request.resize().rows()),
+                              .columns = static_cast<uint16_t>(request.resize().columns())});
     case v1::FrontRequest::kArchive:
       // That of a front that has retired is archived by the next one, which has to hear of it.
       return &front == front_.get() ? HandleArchive(session) : absl::OkStatus();

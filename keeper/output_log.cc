@@ -50,6 +50,10 @@ bool OutputLog::HasRoom(uint32_t stream) const {
 }
 
 OutputLog::Pull OutputLog::PullFrom(int fd, uint32_t stream, size_t limit) {
+  if (limit_ > 0) {
+    limit = std::min<uint64_t>(limit, limit_ - total_);
+    if (limit == 0) return Waiting(fd, 1) > 0 ? Pull::kOver : WhyEmpty(fd);
+  }
   if (!HasRoom(stream)) return Pull::kFull;
   Stream& s = streams_[stream];
   size_t want = std::min(limit, keep_newest_ ? ring_bytes_ : Free(stream));

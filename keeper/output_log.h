@@ -25,7 +25,11 @@ class OutputLog {
     kEmpty,     // nothing there now
     kEnd,       // every writer has closed it
     kFull,      // no room until something is released
+    kOver,      // more than the limit is there
   };
+
+  // No byte beyond so many, of all streams together, is taken. 0: no limit.
+  void Limit(uint64_t total) { limit_ = total; }
 
   // Takes up to `limit` bytes from a non-blocking descriptor into the log.
   Pull PullFrom(int fd, uint32_t stream, size_t limit);
@@ -82,6 +86,7 @@ class OutputLog {
   // What is no longer waited for; what is no longer in the rings. kept_ never passes released_.
   Cursor released_, kept_;
   bool keep_newest_ = false;
+  uint64_t limit_ = 0;
 };
 
 }  // namespace nacre::keeper

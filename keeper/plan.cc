@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 
@@ -34,6 +35,12 @@ absl::StatusOr<std::vector<std::string>> BuildEnvironment(const v1::SpawnRecord&
       "LANG=C.UTF-8",
       absl::StrFormat("%s=%s", kSessionVariable, session_id),
   };
+  if (!record.terminal().term().empty()) {
+    if (absl::Status status = CheckString(record.terminal().term(), "term"); !status.ok()) {
+      return status;
+    }
+    env.push_back(absl::StrCat("TERM=", record.terminal().term()));
+  }
   const size_t base = env.size();
   for (const std::string& variable : record.env()) {
     const size_t equals = variable.find('=');
@@ -75,21 +82,26 @@ std::vector<std::string> Candidates(const std::string& program,
 
 absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& user,
                                     const std::string& session_id) {
-  if (record.has_terminal()) return absl::InvalidArgumentError("a terminal is not served");
-  if (record.argv().empty()) return absl::InvalidArgumentError("argv is empty");
+  if (record.argv().empty() && !record.user_shell()) {
+    return absl::InvalidArgumentError("argv is empty");
+  }
   ChildPlan plan;
   for (const std::string& argument : record.argv()) {
     if (absl::Status status = CheckString(argument, "argv"); !status.ok()) return status;
     plan.argv.push_back(argument);
   }
-  if (record.user_shell()) {
+  if (record.user_shell() && plan.argv.empty()) {
+    // As login(1) does: what begins so reads its profile.
+    plan.argv = {absl::StrCat("-", user.shell.substr(user.shell.rfind('/') + 1))};
+    plan.candidates = {user.shell};
+  } else if (record.user_shell()) {
     plan.argv.insert(plan.argv.begin(), {user.shell, "-c"});
   }
   auto env = BuildEnvironment(record, user, session_id);
   if (!env.ok()) return env.status();
   plan.env = *std::move(env);
   if (plan.argv[0].empty()) return absl::InvalidArgumentError("argv[0] is empty");
-  plan.candidates = Candidates(plan.argv[0], plan.env);
+  if (plan.candidates.empty()) plan.candidates = Candidates(plan.argv[0], plan.env);
   if (absl::Status status = CheckString(record.cwd(), "cwd"); !status.ok()) return status;
   if (!record.cwd().empty() && record.cwd()[0] != '/') {
     return absl::InvalidArgumentError("cwd is not absolute");
@@ -102,6 +114,12 @@ absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& u
     getrlimit(RLIMIT_NOFILE, &own);
     const rlim_t bound = std::min<rlim_t>(record.limits().open_files(), own.rlim_max);
     plan.limits.push_back({.resource = RLIMIT_NOFILE, .limit = {bound, bound}});
+  }
+  if (record.has_terminal()) {
+    if (record.terminal().rows() > UINT16_MAX || record.terminal().columns() > UINT16_MAX) {
+      return absl::InvalidArgumentError("the terminal is too big");
+    }
+    plan.terminal = true;
   }
   plan.cwd_optional = record.cwd().empty();
   plan.cwd = plan.cwd_optional ? user.home : record.cwd();

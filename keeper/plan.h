@@ -11,8 +11,8 @@
 namespace nacre::keeper {
 
 // What the child of `record` will do, run as `user`, for a session called `session_id`: clean
-// environment plus additions, candidates from the final PATH, working directory. INVALID_ARGUMENT
-// names what breaks a rule of the protocol.
+// environment plus TERM and additions, candidates from the final PATH, working directory.
+// INVALID_ARGUMENT names what breaks a rule of the protocol.
 absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& user,
                                     const std::string& session_id);
 

@@ -74,7 +74,7 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       plan_(std::move(plan)),
       uid_(plan_.credentials.has_value() ? plan_.credentials->uid : getuid()),
       has_input_(record.input()),
-      merge_stderr_(record.merge_stderr()),
+      merge_stderr_(record.merge_stderr() || record.has_terminal()),
       wait_for_eof_(record.wait_for_eof()),
       timeout_ns_(Bounded(record.timeout_ns())),
       first_signal_(SignalOr(record.ladder().first_signal(), kDefaultFirstSignal)),
@@ -83,10 +83,29 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       kill_scope_(record.kill_scope()),
       cpu_limit_ns_(Bounded(record.limits().cpu_ns())),
       memory_limited_(record.limits().memory_bytes() > 0),
+      has_terminal_(record.has_terminal()),
+      window_{.rows = static_cast<uint16_t>(record.terminal().rows()),
+              .columns = static_cast<uint16_t>(record.terminal().columns())},
       front_record_(record.session_record()),
       cgroup_(std::move(cgroup)),
       log_(host.arena(), slot, record.ring_bytes()),
-      ring_bytes_(record.ring_bytes()) {}
+      ring_bytes_(record.ring_bytes()) {
+  log_.Limit(record.limits().output_bytes());
+  input_eof_ = has_terminal_ && !has_input_;
+}
+
+// Reading and writing are watched apart, so each has a descriptor.
+absl::Status Session::OpenTerminal(UniqueFd* end) {
+  const auto owner =
+      plan_.credentials.has_value() ? std::optional<uid_t>(plan_.credentials->uid) : std::nullopt;
+  auto terminal = Terminal::Open(window_, owner);
+  if (!terminal.ok()) return terminal.status();
+  input_.reset(fcntl(terminal->master.get(), F_DUPFD_CLOEXEC, 0));
+  if (!input_.valid()) return absl::ErrnoToStatus(errno, "dup");
+  pipes_[kStdout].fd = std::move(terminal->master);
+  *end = std::move(terminal->slave);
+  return absl::OkStatus();
+}
 
 absl::Status Session::OpenPipes(UniqueFd ends[3]) {
   if (has_input_) {
@@ -102,18 +121,20 @@ absl::Status Session::OpenPipes(UniqueFd ends[3]) {
 
 void Session::Launch() {
   UniqueFd ends[3];
-  if (absl::Status status = OpenPipes(ends); !status.ok()) {
+  absl::Status status = has_terminal_ ? OpenTerminal(&ends[0]) : OpenPipes(ends);
+  if (!status.ok()) {
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(status.message()));
     return;
   }
-  if (plan_.credentials.has_value()) {
+  if (plan_.credentials.has_value() && !has_terminal_) {
     // A pipe belongs to who made it, and /dev/stdout is opened anew.
     for (int i = has_input_ ? 0 : 1; i < 3; ++i) {  // without input the first one is /dev/null
       if (!ends[i].valid()) continue;
       (void)!fchown(ends[i].get(), plan_.credentials->uid, plan_.credentials->gid);
     }
   }
-  const int error_end = merge_stderr_ ? ends[1].get() : ends[2].get();
+  const int out = has_terminal_ ? ends[0].get() : ends[1].get();
+  const int error = merge_stderr_ ? out : ends[2].get();
   UniqueFd cgroup;
   if (cgroup_ != nullptr) {
     auto opened = cgroup_->Open();
@@ -124,7 +145,7 @@ void Session::Launch() {
     cgroup = *std::move(opened);
     plan_.cgroup = cgroup.get();
   }
-  auto child = host_.launcher().Start(std::move(plan_), ends[0].get(), ends[1].get(), error_end);
+  auto child = host_.launcher().Start(std::move(plan_), ends[0].get(), out, error);
   if (!child.ok()) {
     Fail(v1::SPAWN_STEP_RESOURCES, 0, std::string(child.status().message()));
     return;
@@ -136,7 +157,7 @@ void Session::Launch() {
   if (timeout_ns_ > 0) timeout_deadline_ = start_ns_ + timeout_ns_;
   start_deadline_ = start_ns_ + kStartNs;
   ArmTimer();
-  absl::Status status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
+  status = host_.loop().Add(child_.report.get(), EPOLLIN, this, kReport);
   status.Update(host_.loop().Add(child_.pidfd.get(), EPOLLIN | EPOLLONESHOT, this, kLeader));
   if (!status.ok()) {
     // No memory to watch it.
@@ -253,16 +274,36 @@ bool Session::Turn() {
         pipe.readable = false;
         break;
       case OutputLog::Pull::kEnd:
-        pipe.complete = true;
-        host_.loop().Close(&pipe.fd);
+        OnOutputEnd(stream);
         break;
       case OutputLog::Pull::kFull:
+        break;
+      case OutputLog::Pull::kOver:
+        OnOutputLimit();
         break;
     }
   }
   NoteProgress();
   MaybeFinish();
   return more && !over();
+}
+
+void Session::OnOutputEnd(uint32_t stream) {
+  Pipe& pipe = pipes_[stream];
+  if (has_terminal_ && state_ != State::kExited) {
+    // Nobody has the terminal open, but the command may open it again, by /dev/tty.
+    pipe.readable = pipe.hung_up = false;
+    return;
+  }
+  pipe.complete = true;
+  host_.loop().Close(&pipe.fd);
+}
+
+// Who writes on meets a closed pipe, or a terminal that has hung up.
+void Session::OnOutputLimit() {
+  for (Pipe& pipe : pipes_) host_.loop().Close(&pipe.fd);
+  if (has_terminal_) host_.loop().Close(&input_);
+  End(v1::END_CAUSE_OUTPUT_LIMIT, "");
 }
 
 void Session::Release(const v1::Release& release) {
@@ -316,15 +357,40 @@ void Session::PumpInput() {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EAGAIN) break;
     if (written < 0) {
-      host_.loop().Close(&input_);  // the command has closed its input: what follows goes nowhere
+      // The command has closed its input: what there is goes nowhere. A pipe stays closed.
+      input_consumed_ = input_produced_;
+      if (!has_terminal_) host_.loop().Close(&input_);
       break;
     }
+    line_has_begun_ = host_.arena().input(slot_)[offset + static_cast<size_t>(written) - 1] != '\n';
     input_consumed_ += static_cast<uint64_t>(written);
   }
   if (!input_.valid()) input_consumed_ = input_produced_;
   host_.arena().header(slot_).consumed.store(input_consumed_, std::memory_order_release);
-  if (input_eof_ && input_consumed_ == input_produced_) host_.loop().Close(&input_);
+  if (input_eof_ && input_consumed_ == input_produced_) EndInput();
   NoteProgress();
+}
+
+// A pipe is closed; a terminal stays, and its end of file is typed.
+void Session::EndInput() {
+  if (!has_terminal_) {
+    host_.loop().Close(&input_);
+    return;
+  }
+  if (!input_.valid()) return;
+  if (!end_of_file_.has_value()) end_of_file_ = EndOfFileOf(input_.get(), line_has_begun_);
+  while (end_of_file_->count > 0) {
+    const ssize_t written = write(input_.get(), &end_of_file_->character, 1);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) return;
+    --end_of_file_->count;
+  }
+}
+
+absl::Status Session::Resize(WindowSize size) {
+  if (!has_terminal_) return absl::InvalidArgumentError("resize: the session has no terminal");
+  window_ = size;
+  return input_.valid() ? ResizeTerminal(input_.get(), size) : absl::OkStatus();
 }
 
 absl::Status Session::SendSignal(int number, v1::KillScope scope) {
@@ -399,6 +465,8 @@ void Session::StartLadder() {
   timeout_deadline_ = 0;
   cpu_check_ = 0;
   Kill(first_signal_, kill_scope_);
+  // An interactive shell ignores SIGTERM; what ends it is that its terminal goes.
+  if (has_terminal_ && first_signal_ == SIGTERM) Kill(SIGHUP, kill_scope_);
   if (first_signal_ != SIGKILL)
     Kill(SIGCONT, kill_scope_);  // a stopped command must be able to obey
   ladder_deadline_ = MonotonicNs() + grace_ns_;

@@ -14,6 +14,7 @@
 #include "keeper/output_log.h"
 #include "keeper/plan.h"
 #include "keeper/spawner.h"
+#include "keeper/terminal.h"
 #include "nacre/keeper/v1/keeper.pb.h"
 
 namespace nacre::keeper {
@@ -68,6 +69,7 @@ class Session : public EventHandler {
   void Release(const v1::Release& release);
   absl::Status ProduceInput(uint64_t produced, bool eof);
   absl::Status SendSignal(int number, v1::KillScope scope);
+  absl::Status Resize(WindowSize size);
   // Whether the oldest output is overwritten when there is no room; else the command waits.
   void SetOverflow(bool keep_newest);
   // Keeps the front's small state; an error when it is too big.
@@ -121,12 +123,16 @@ class Session : public EventHandler {
   };
 
   absl::Status OpenPipes(UniqueFd ends[3]);
+  absl::Status OpenTerminal(UniqueFd* end);
   void OnReport();
   void OnRunning();
   void Fail(v1::SpawnStep step, int error, std::string detail);
   void CloseDescriptors();
   void OnLeaderExit();
   void PumpInput();
+  void EndInput();
+  void OnOutputEnd(uint32_t stream);
+  void OnOutputLimit();
   bool OutputOpen() const;
   bool OutputWaiting() const;
   bool OutputBlocked() const;
@@ -159,6 +165,9 @@ class Session : public EventHandler {
   const v1::KillScope kill_scope_;
   const int64_t cpu_limit_ns_;
   const bool memory_limited_;
+  // Its standard streams are a terminal, not pipes.
+  const bool has_terminal_;
+  WindowSize window_;
   // What fronts hand on to each other.
   const std::string front_record_;
   std::string front_state_;
@@ -173,6 +182,10 @@ class Session : public EventHandler {
 
   uint64_t input_produced_ = 0, input_consumed_ = 0;
   bool input_eof_ = false;
+  // Of a terminal: whether the last byte typed left a line unfinished, and what is yet to be typed
+  // for an end of file.
+  bool line_has_begun_ = false;
+  std::optional<EndOfFile> end_of_file_;
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.
   int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0, spawned_deadline_ = 0;

@@ -7,6 +7,7 @@
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -60,6 +61,7 @@ struct ChildArguments {
   const gid_t* groups;
   size_t group_count;
   bool no_new_privileges;
+  bool has_terminal;
   bool has_program;
 };
 
@@ -201,6 +203,9 @@ NACRE_CHILD_CODE void ChildMain(void* argument) {
   DieWithKeeper(args);
   SetLimits(args);
   error = raw::Syscall(SYS_setsid);
+  if (error >= 0 && args.has_terminal) {
+    error = raw::Syscall(SYS_ioctl, args.first_fd + kIn, TIOCSCTTY, 0);
+  }
   if (error < 0) Fail(args, ChildStep::kSetup, error);
   ResetSignals(args);
   SetUpDescriptors(args);
@@ -300,6 +305,7 @@ struct Spawner::Lane {
       arguments.group_count = plan.credentials->groups.size();
     }
     arguments.no_new_privileges = plan.no_new_privileges;
+    arguments.has_terminal = plan.terminal;
     arguments.has_program = plan.program >= 0;
   }
 

@@ -64,6 +64,8 @@ struct ChildPlan {
   // It has memory of its own from the start. Whoever kills a process for want of memory kills all
   // that share it: a child under a bound on memory must not share ours.
   bool own_memory = false;
+  // Descriptor 0 becomes its controlling terminal.
+  bool terminal = false;
   // Open file to execute, a descriptor, so that its path need not be the child's to walk; the
   // candidates are for a script, which can't be had so. -1: only the candidates.
   int program = -1;

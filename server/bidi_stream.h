@@ -93,8 +93,10 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
         return HandleDetach();
       case Request::kCancel:
         return HandleCancelRequest();
+      case Request::kResize:
+        return HandleResize(request_.resize());
       default:
-        return NotServed("resize");
+        return absl::OkStatus();  // not reached: the first one, or none, is refused above
     }
   }
 

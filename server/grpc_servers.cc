@@ -117,6 +117,13 @@ class ShellService : public v1::ShellService::CallbackService {
                   [this, request] { return nacre::SignalSession(executor_, identity_, *request); });
   }
 
+  grpc::ServerUnaryReactor* ResizeTerminal(grpc::CallbackServerContext* context,
+                                           const v1::ResizeTerminalRequest* request,
+                                           v1::ResizeTerminalResponse* /*response*/) override {
+    return Answer(
+        context, [this, request] { return nacre::ResizeTerminal(executor_, identity_, *request); });
+  }
+
   grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context,
                                        const v1::GetSessionRequest* request,
                                        v1::GetSessionResponse* response) override {

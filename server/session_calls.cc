@@ -89,6 +89,17 @@ absl::Status SignalSession(Executor& executor, const Identity& identity,
   return absl::OkStatus();
 }
 
+absl::Status ResizeTerminal(Executor& executor, const Identity& identity,
+                            const v1::ResizeTerminalRequest& request) {
+  if (!request.has_size()) return InvalidField("size", "is required");
+  auto session = executor.Find(identity, request.session_id());
+  if (!session.ok()) return session.status();
+  if (absl::Status status = CheckResize(**session, request.size()); !status.ok()) return status;
+  if ((*session)->termination().has_value()) return SessionEnded(**session);
+  (*session)->Resize(request.size().rows(), request.size().columns());
+  return absl::OkStatus();
+}
+
 absl::Status EndSession(Executor& executor, const Identity& identity,
                         const v1::EndSessionRequest& request, v1::EndSessionResponse* response) {
   auto session = executor.Find(identity, request.session_id(), "cancel");

@@ -19,6 +19,8 @@ absl::Status ListSessions(Executor& executor, const Identity& identity,
                           v1::ListSessionsResponse* response);
 absl::Status SignalSession(Executor& executor, const Identity& identity,
                            const v1::SignalSessionRequest& request);
+absl::Status ResizeTerminal(Executor& executor, const Identity& identity,
+                            const v1::ResizeTerminalRequest& request);
 absl::Status EndSession(Executor& executor, const Identity& identity,
                         const v1::EndSessionRequest& request, v1::EndSessionResponse* response);
 absl::Status DeleteSession(Executor& executor, const Identity& identity,

@@ -18,6 +18,7 @@ constexpr size_t kMessageBytes = 256 * 1024;
 constexpr auto kStartedHold = std::chrono::milliseconds(1);
 // How long a viewer may take nothing.
 constexpr auto kStuckTime = std::chrono::seconds(60);
+constexpr int64_t kMinKeepaliveNs = 100'000'000;
 constexpr uint64_t kInputAckStep = 64 * 1024;
 constexpr size_t kMaxInput = 1024 * 1024;
 
@@ -28,13 +29,18 @@ SessionStream::SessionStream(asio::io_context& loop, Executor& executor, Identit
       executor_(executor),
       identity_(std::move(identity)),
       hold_timer_(loop),
-      stuck_timer_(loop) {}
+      stuck_timer_(loop),
+      quiet_timer_(loop) {}
 
 // --- the first message --------------------------------------------------------------------------
 
 absl::Status SessionStream::Start(const v1::Start& start) {
   auto spec = ToCommandSpec(start);
   if (!spec.ok()) return spec.status();
+  if (start.has_keepalive_interval()) {
+    absl::Status status = ChooseKeepalive(start.keepalive_interval());
+    if (!status.ok()) return status;
+  }
   auto result = executor_.Start(identity_, *spec, this);
   if (!result.ok()) return result.status();
   acks_ = start.will_ack();
@@ -58,7 +64,19 @@ absl::Status SessionStream::Attach(const v1::Attach& attach) {
                                 : attach.input()                 ? "input"
                                                                  : "view");
   if (!session.ok()) return session.status();
+  if (attach.has_keepalive_interval()) {
+    absl::Status status = ChooseKeepalive(attach.keepalive_interval());
+    if (!status.ok()) return status;
+  }
   return Follow(*std::move(session), attach);
+}
+
+absl::Status SessionStream::ChooseKeepalive(const google::protobuf::Duration& interval) {
+  auto ns = ToNs(interval, "keepalive_interval");
+  if (!ns.ok()) return ns.status();
+  if (*ns < kMinKeepaliveNs) return InvalidField("keepalive_interval", "is less than 100 ms");
+  keepalive_ns_ = *ns;
+  return absl::OkStatus();
 }
 
 absl::Status SessionStream::Follow(std::shared_ptr<Session> session, const v1::Attach& attach) {
@@ -182,6 +200,13 @@ absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
   return absl::OkStatus();
 }
 
+absl::Status SessionStream::HandleResize(const v1::Resize& resize) {
+  if (!may_act_) return InvalidField("resize", "comes from a viewer");
+  if (absl::Status status = CheckResize(*session_, resize); !status.ok()) return status;
+  session_->Resize(resize.rows(), resize.columns());
+  return absl::OkStatus();
+}
+
 absl::Status SessionStream::HandleAck(const v1::Ack& ack) {
   if (!may_act_) return InvalidField("ack", "comes from a viewer");
   if (ack.position() > sent_) return InvalidField("ack.position", "is beyond what was sent");
@@ -234,6 +259,7 @@ void SessionStream::MarkFinished() {
   finished_ = true;
   hold_timer_.cancel();
   stuck_timer_.cancel();
+  quiet_timer_.cancel();
 }
 
 // --- the session's progress ---------------------------------------------------------------------
@@ -278,7 +304,19 @@ void SessionStream::HandleWritten(bool ok) {
   stuck_timer_.cancel();
   if (finished_ || !ok) return;  // a failed write is followed by the loss of the call
   if (!acks_ && session_->driven_by(this)) session_->Release(sent_);
+  AwaitQuiet();
   OnProgress();
+}
+
+// The first write has been `started` or `attached`: only then may a keepalive come.
+void SessionStream::AwaitQuiet() {
+  if (keepalive_ns_ == 0) return;
+  quiet_timer_.expires_after(std::chrono::nanoseconds(keepalive_ns_));
+  quiet_timer_.async_wait([this](std::error_code error) {
+    if (error || finished_ || writing_) return;
+    NewEvents()->Add()->mutable_keepalive();
+    Write();
+  });
 }
 
 void SessionStream::Pump() {

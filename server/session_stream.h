@@ -41,6 +41,7 @@ class SessionStream : protected SessionFollower {
   absl::Status Attach(const v1::Attach& attach);
   absl::Status HandleInput(v1::Input input);
   absl::Status HandleSignal(const v1::Signal& signal);
+  absl::Status HandleResize(const v1::Resize& resize);
   absl::Status HandleAck(const v1::Ack& ack);
   absl::Status HandleCancelRequest();
   absl::Status HandleDetach();
@@ -65,6 +66,7 @@ class SessionStream : protected SessionFollower {
   };
 
   absl::Status Follow(std::shared_ptr<Session> session, const v1::Attach& attach);
+  absl::Status ChooseKeepalive(const google::protobuf::Duration& interval);
   absl::Status ChoosePosition(const v1::Attach& attach);
   absl::Status FlushInput();
   void Leave(Session::Leaving how);
@@ -87,6 +89,7 @@ class SessionStream : protected SessionFollower {
   void Write();
   void PumpSoon();
   void WatchWrite();
+  void AwaitQuiet();
 
   asio::io_context& loop_;
   Executor& executor_;
@@ -103,7 +106,8 @@ class SessionStream : protected SessionFollower {
   bool first_sent_ = false, input_taken_ = false, drive_taken_ = false, writing_ = false,
        finished_ = false;
   // `started` waits for what may travel with it; a viewer that takes nothing is not waited for.
-  asio::steady_timer hold_timer_, stuck_timer_;
+  asio::steady_timer hold_timer_, stuck_timer_, quiet_timer_;
+  int64_t keepalive_ns_ = 0;  // 0: none
   std::optional<PendingInput> pending_input_;
   uint64_t input_acked_ = 0;
   // From the first ack on, output is released as acknowledged instead of as written.

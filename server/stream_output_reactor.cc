@@ -14,6 +14,9 @@ StreamOutputReactor::StreamOutputReactor(asio::io_context& loop, Executor& execu
   attach.set_session_id(request.session_id());
   attach.set_drive(request.drive());
   if (request.has_position()) attach.set_position(request.position());
+  if (request.has_keepalive_interval()) {
+    *attach.mutable_keepalive_interval() = request.keepalive_interval();
+  }
   asio::post(loop_, [this, attach] {
     if (finished()) return;
     if (absl::Status status = Attach(attach); !status.ok()) Reject(status);

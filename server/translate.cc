@@ -35,20 +35,16 @@ absl::Status ToArgv(const v1::Command& command, CommandParts* parts) {
   }
   if (command.has_shell_line()) {
     const v1::ShellLine& line = command.shell_line();
-    if (line.line().empty()) return InvalidField("command.shell_line", "is empty");
     parts->user_shell = line.login_shell();
+    if (line.line().empty()) {
+      return parts->user_shell ? absl::OkStatus() : InvalidField("command.shell_line", "is empty");
+    }
     if (!parts->user_shell) parts->argv = {"/bin/sh", "-c"};
     parts->argv.push_back(line.line());
     return absl::OkStatus();
   }
   parts->argv.assign(command.argv().begin(), command.argv().end());
   parts->argv.insert(parts->argv.end(), command.argv_bytes().begin(), command.argv_bytes().end());
-  return absl::OkStatus();
-}
-
-absl::Status CheckServed(const v1::Command& command) {
-  if (command.has_terminal()) return NotServed("command.terminal");
-  if (command.limits().output_bytes() > 0) return NotServed("command.limits.output_bytes");
   return absl::OkStatus();
 }
 
@@ -62,11 +58,11 @@ absl::Status ToLimits(const v1::Limits& wire, CommandLimits* limits) {
   limits->processes = wire.processes();
   limits->open_files = wire.open_files();
   limits->nice = wire.nice();
+  limits->output_bytes = wire.output_bytes();
   return absl::OkStatus();
 }
 
 absl::Status ToParts(const v1::Command& command, CommandParts* parts) {
-  if (absl::Status status = CheckServed(command); !status.ok()) return status;
   if (absl::Status status = ToArgv(command, parts); !status.ok()) return status;
   for (const auto& [name, value] : command.env()) parts->env.emplace_back(name, value);
   for (const auto& variable : command.env_bytes()) {
@@ -83,6 +79,11 @@ absl::Status ToParts(const v1::Command& command, CommandParts* parts) {
   if (!status.ok()) return status;
   parts->input = command.input() == v1::INPUT_MODE_STREAM;
   parts->merge_stderr = command.stderr_mode() == v1::STDERR_MODE_MERGED;
+  if (command.has_terminal()) {
+    const v1::Terminal& terminal = command.terminal();
+    parts->terminal = TerminalSpec{
+        .term = terminal.term(), .rows = terminal.rows(), .columns = terminal.columns()};
+  }
   if (command.has_timeout()) {
     auto timeout = ToNs(command.timeout(), "command.timeout");
     if (!timeout.ok()) return timeout.status();
@@ -163,6 +164,13 @@ absl::Status CheckSignal(const v1::Signal& signal) {
   return CheckKillScope(signal.scope(), "signal.scope");
 }
 
+absl::Status CheckResize(const Session& session, const v1::Resize& resize) {
+  if (!session.has_terminal()) return InvalidField("resize", "the command has no terminal");
+  absl::Status status = CheckCells(resize.rows(), "resize.rows");
+  status.Update(CheckCells(resize.columns(), "resize.columns"));
+  return status;
+}
+
 absl::StatusOr<CommandSpec> ToCommandSpec(const v1::Start& start,
                                           v1::OnDisconnect default_on_disconnect) {
   if (!start.has_command()) return InvalidField("start.command", "is required");
@@ -187,6 +195,7 @@ v1::Session ToSession(const Session& session) {
   *wire.mutable_start_time() = TimeUtil::NanosecondsToTimestamp(session.start_unix_ns());
   wire.set_owner(session.owner().name);
   wire.set_state(ToState(session));
+  wire.set_has_terminal(session.has_terminal());
   return wire;
 }
 
@@ -229,6 +238,8 @@ v1::Cause ToCause(keeper::v1::EndCause cause) {
       return v1::CAUSE_OUT_OF_MEMORY;
     case keeper::v1::END_CAUSE_CPU_LIMIT:
       return v1::CAUSE_CPU_LIMIT;
+    case keeper::v1::END_CAUSE_OUTPUT_LIMIT:
+      return v1::CAUSE_OUTPUT_LIMIT;
     case keeper::v1::END_CAUSE_DISCONNECTED:
       return v1::CAUSE_DISCONNECTED;
     default:

@@ -21,6 +21,7 @@ absl::StatusOr<int64_t> ToNs(const google::protobuf::Duration& duration, const c
 
 // Whether a signal is one, and its scope too.
 absl::Status CheckSignal(const v1::Signal& signal);
+absl::Status CheckResize(const Session& session, const v1::Resize& resize);
 // Of one that was checked.
 KillScope ToKillScope(v1::KillScope scope);
 

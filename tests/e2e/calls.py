@@ -189,6 +189,9 @@ class Stream:
         self._check(not self.input_taken, "input_taken once more")
         self.input_taken = True
 
+    def _on_keepalive(self, _):
+        pass
+
     def _on_drive_taken(self, _):
         self.drive_taken = True
 

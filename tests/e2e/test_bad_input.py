@@ -136,15 +136,6 @@ class Refusals(NodeTest):
                 ladder = command_pb2.KillLadder(**{field: number})
                 self.invalid(command("true", policies={"kill_ladder": ladder}), "policies.kill_ladder")
 
-    def test_what_is_not_yet_served_is_refused_by_name(self):
-        unserved = [
-            ("command.terminal", command("true", terminal=command_pb2.Terminal(rows=24, columns=80))),
-            ("command.terminal", command("true", terminal=command_pb2.Terminal())),
-            ("command.limits.output_bytes", command("true", limits=command_pb2.Limits(output_bytes=1))),
-        ]
-        for field, start in unserved:
-            self.refused(start, grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED", field)
-
     def test_limits_that_are_none(self):
         for field, limits in (("cpu_time", {"cpu_time": {"nanos": 1}}), ("cpu_time", {"cpu_time": {"seconds": -1}}),
                               ("nice", {"nice": -1}), ("nice", {"nice": 20})):
@@ -249,10 +240,10 @@ class Streams(NodeTest):
             call.send(signal=shell_pb2.Signal(number=number))
             self.ended(call, field="signal.number")
 
-    def test_what_is_not_yet_served(self):
+    def test_a_size_for_a_command_without_a_terminal(self):
         call = Exec(self.stub(), command("sleep", "1000"))
         call.send(resize=shell_pb2.Resize(rows=1, columns=1))
-        self.ended(call, grpc.StatusCode.UNIMPLEMENTED)
+        self.ended(call, field="resize")
 
     def test_input_for_a_command_without_input(self):
         call = Exec(self.stub(), command("sleep", "1000"))

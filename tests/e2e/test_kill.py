@@ -321,7 +321,6 @@ class Limits:
             with self.subTest(limits=limits):
                 self.assert_refused(lambda limits=limits: self.start(command("true", limits=limits)), "INVALID_ARGUMENT",
                                     field=field)
-        self.assert_refused(lambda: self.start(command("true", limits={"output_bytes": 1})), "UNIMPLEMENTED")
 
     def assert_unavailable(self, option, value, name, **limits):
         """A limit that this node can't enforce is refused by name, and starts nothing."""

@@ -25,7 +25,8 @@ TEST(TranslateTest, DefaultsAreTheContracts) {
   const auto spec = ToCommandSpec(Valid());
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_FALSE(spec->input());
-  EXPECT_FALSE(spec->merge_stderr());
+  EXPECT_FALSE(spec->ToRecord().merge_stderr());
+  EXPECT_FALSE(spec->has_terminal());
   EXPECT_EQ(spec->on_disconnect().grace_ns, 30'000'000'000);
 }
 
@@ -63,13 +64,32 @@ TEST(TranslateTest, EveryWayToSayACommandArrives) {
   EXPECT_EQ(ToCommandSpec(start)->argv(), (std::vector<std::string>{"ls", "\xff"}));
 }
 
-TEST(TranslateTest, WhatIsNotServedIsRefusedByNameAndNeverIgnored) {
+TEST(TranslateTest, ATerminalReachesTheKeeper) {
   v1::Start start = Valid();
-  start.mutable_command()->mutable_terminal();
-  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.terminal");
-  start = Valid();
-  start.mutable_command()->mutable_limits()->set_output_bytes(1);
-  EXPECT_EQ(Refusal(start), "UNIMPLEMENTED command.limits.output_bytes");
+  v1::Terminal* terminal = start.mutable_command()->mutable_terminal();
+  terminal->set_term("xterm");
+  terminal->set_rows(24);
+  terminal->set_columns(65'535);
+  start.mutable_command()->mutable_limits()->set_output_bytes(7);
+  const auto spec = ToCommandSpec(start);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->has_terminal());
+  const keeper::v1::SpawnRecord record = spec->ToRecord();
+  EXPECT_EQ(record.terminal().term(), "xterm");
+  EXPECT_EQ(record.terminal().rows(), 24U);
+  EXPECT_EQ(record.terminal().columns(), 65'535U);
+  EXPECT_EQ(record.limits().output_bytes(), 7U);
+  terminal->set_columns(65'536);
+  EXPECT_EQ(Refusal(start), "INVALID_ARGUMENT command.terminal");
+}
+
+TEST(TranslateTest, TheLoginShellItselfNeedsNoLine) {
+  v1::Start start;
+  start.mutable_command()->mutable_shell_line()->set_login_shell(true);
+  const auto spec = ToCommandSpec(start);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->argv().empty());
+  EXPECT_TRUE(spec->ToRecord().user_shell());
 }
 
 TEST(TranslateTest, UserLimitsAndScopeReachTheKeeper) {

@@ -82,6 +82,22 @@ struct Limits {
   uint32_t processes = 0;     // And threads, at once.
   uint32_t open_files = 0;    // Of one process.
   int nice = 0;               // 0 to 19.
+  // Of output, both streams together: exactly so many come, then the command is ended with
+  // Cause::kOutputLimit.
+  uint64_t output_bytes = 0;
+};
+
+// A terminal for the command: always one of its own. Cells are at most 65,535 each; 0: not known.
+struct Terminal {
+  std::string term;  // Value of TERM, e.g. "xterm-256color". Empty: not set.
+  uint32_t rows = 0;
+  uint32_t columns = 0;
+};
+
+// When a session ends whose first process has exited while others still hold its output.
+enum class OnLeaderExit {
+  kBriefWait,   // After 1 s, in all, of waiting for more: Termination::output_held_open.
+  kWaitForEof,  // Once every holder has closed it.
 };
 
 // What happens to output that nobody drives once the session's log is full.
@@ -90,23 +106,28 @@ enum class Overflow {
   kBlock,       // The command waits for a driver.
 };
 
-// What to run. Exactly one of `argv` and `shell_line` is set. Strings are bytes: they need not be
-// UTF-8 (but for `shell_line`), and hold no NUL. The node refuses what it can't do with
-// INVALID_ARGUMENT, naming the field.
+// What to run. Exactly one of `argv`, `shell_line` and `login_shell` is set. Strings are bytes:
+// they need not be UTF-8 (but for `shell_line`), and hold no NUL. The node refuses what it can't do
+// with INVALID_ARGUMENT, naming the field.
 struct Command {
   std::vector<std::string> argv;  // Program and arguments; the program is looked up in PATH.
   std::string shell_line;         // A line for /bin/sh -c instead; UTF-8.
+  bool login_shell = false;       // The user's own shell instead, as at a login.
   // Added to the node's clean base (PATH, HOME, USER, LOGNAME, SHELL, LANG, NACRE_SESSION_ID).
   std::map<std::string, std::string> env;
   std::string cwd;            // Absolute. Empty: the user's home.
   std::string run_as_user;    // UTF-8. Empty: the caller's own; the daemon's for root.
   bool input = false;         // Whether it reads WriteInput(). False: it reads end of file.
   bool merge_stderr = false;  // Whether its standard error joins its standard output, in order.
+  // Gives it a terminal, which is its standard input, output and error; all comes as kStdout.
+  // Without `input` it reads end of file.
+  std::optional<Terminal> terminal;
   // Bound on its run time by the wall clock, kept by the node; at least 1 ms.
   absl::Duration timeout = absl::InfiniteDuration();
   Limits limits;
   KillLadder ladder;
   KillScope kill_scope = KillScope::kSession;
+  OnLeaderExit on_leader_exit = OnLeaderExit::kBriefWait;
   OnDisconnect on_disconnect = OnDisconnect::kDefault;
   // How long the node holds what a lost driver lacks. Default: 30 s. At most 24 h.
   std::optional<absl::Duration> disconnect_grace;
@@ -187,9 +208,10 @@ struct Termination {
 // The command runs. First event, but for Disconnected and Resumed.
 struct Started {
   std::string session_id;
-  std::string owner;      // Identity that started it, e.g. "uid:1000".
-  absl::Time start_time;  // By the node's wall clock.
-  uint64_t position = 0;  // Of the first output byte to come; 0 for a new session.
+  std::string owner;          // Identity that started it, e.g. "uid:1000".
+  absl::Time start_time;      // By the node's wall clock.
+  uint64_t position = 0;      // Of the first output byte to come; 0 for a new session.
+  bool has_terminal = false;  // Whether the command's standard streams are a terminal.
   // The session was there before: that of Attach(), or of an earlier start with this request_id.
   bool existed = false;
 };
@@ -281,7 +303,13 @@ class Process {
   // twice: UNAVAILABLE when the connection is lost right under it, or when 16 signals wait for the
   // next one already. FAILED_PRECONDITION before the command was sent, after its end, and for a
   // viewer.
-  absl::Status Signal(int number);
+  absl::Status Signal(int number, KillScope scope = KillScope::kSession);
+
+  // Gives the command's terminal a new size; cells as in Terminal. While the connection is lost the
+  // last size waits for the next one. The node ends the call with INVALID_ARGUMENT if the command
+  // has no terminal. FAILED_PRECONDITION before the command was sent, after its end, and for a
+  // viewer.
+  absl::Status Resize(uint32_t rows, uint32_t columns);
 
   // Ends the command by its ladder; events go on to Terminated. While the command was not sent yet,
   // the call itself ends instead and Next() returns CANCELLED; one that is just being sent is
@@ -361,6 +389,7 @@ struct SessionInfo {
   uint64_t end_position = 0;   // After the last output byte.
   uint64_t kept_position = 0;  // Oldest that a reader can begin at.
   bool driven = false;         // Whether somebody drives it.
+  bool has_terminal = false;
   // Once it has ended:
   std::optional<Termination> termination;
   std::optional<absl::Time> expire_time;  // When it is forgotten, by the node's wall clock.
@@ -449,8 +478,8 @@ class Client {
   // Process::Next().
   absl::StatusOr<RunResult> Run(const Command& command, const RunOptions& options = {});
 
-  // Prepares a command; the first Process::Next() sends it. Never waits. INVALID_ARGUMENT: neither
-  // or both of argv and shell_line, or a shell_line that is not UTF-8.
+  // Prepares a command; the first Process::Next() sends it. Never waits. INVALID_ARGUMENT: not one
+  // of argv, shell_line and login_shell, or what has to be UTF-8 and is not.
   absl::StatusOr<std::unique_ptr<Process>> Exec(const Command& command);
 
   // Prepares to follow a session that exists; the first Process::Next() asks for it. Never waits.
@@ -487,6 +516,10 @@ class Client {
   // Sends a signal to the command. FAILED_PRECONDITION/SESSION_ENDED; INVALID_ARGUMENT: no signal.
   absl::Status SignalSession(const std::string& session_id, int number,
                              KillScope scope = KillScope::kSession);
+
+  // Gives a session's terminal a new size. FAILED_PRECONDITION/SESSION_ENDED; INVALID_ARGUMENT: it
+  // has none.
+  absl::Status ResizeTerminal(const std::string& session_id, uint32_t rows, uint32_t columns);
 
   // Forgets an ended session, or with `force` any. FAILED_PRECONDITION/SESSION_RUNNING.
   absl::Status DeleteSession(const std::string& session_id, bool force = false);
