@@ -10,6 +10,7 @@
 #include "client/cli/options.h"
 #include "client/cli/report.h"
 #include "client/cli/signal_forwarder.h"
+#include "client/cli/terminal_use.h"
 #include "client/cli/verbs.h"
 
 namespace nacre::cli {
@@ -39,6 +40,8 @@ class Attach : public Verb {
     CLI::Option* input =
         attach->add_flag("-i,--input", input_, "Pass our standard input to the command");
     attach->add_flag("--read-only", read_only_, "Only watch")->excludes(input);
+    AddEscape(attach, &escape_);
+    AddRaw(attach, &raw_);
     AddResume(attach, &resume_for_);
     AddVerbosity(attach, common, "Say on standard error how it ended and when we were away");
     AddSession(attach, &id_);
@@ -60,6 +63,8 @@ class Attach : public Verb {
     return Follow(*std::move(process), {.target = (*client)->target(),
                                         .verbosity = common.verbosity,
                                         .input = input_,
+                                        .raw = raw_,
+                                        .escape = escape_,
                                         .stop = &client::Process::Detach,
                                         .signals = held});
   }
@@ -69,6 +74,8 @@ class Attach : public Verb {
   std::optional<uint64_t> from_;
   bool read_only_ = false;
   bool input_ = false;
+  bool raw_ = false;
+  std::optional<char> escape_ = kEscape;
   absl::Duration resume_for_ = client::ConnectOptions().resume_for;
 };
 

@@ -5,7 +5,10 @@
 #include <map>
 #include <memory>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/options.h"
+#include "client/cli/signals.h"
 
 namespace nacre::cli {
 namespace {
@@ -36,6 +39,46 @@ void AddOnDisconnect(CLI::App* app, client::OnDisconnect* policy) {
       ->check(CLI::IsMember({"kill", "grace", "keep"}).description(""));
 }
 
+void AddOverflow(CLI::App* app, client::Overflow* overflow) {
+  app->add_option_function<std::string>(
+         "--overflow",
+         [overflow](const std::string& name) {
+           *overflow = name == "block" ? client::Overflow::kBlock : client::Overflow::kKeepNewest;
+         },
+         "If nobody takes more output than is kept: drop the oldest (default), block the command")
+      ->type_name("newest|block")
+      ->check(CLI::IsMember({"newest", "block"}).description(""));
+}
+
+// FIRST,GRACE,LAST, of which any may be empty.
+bool ParseLadder(const std::string& text, client::KillLadder* ladder) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  if (parts.size() != 3) return false;
+  const auto parse_signal = [](const std::string& name, int* number) {
+    if (name.empty()) return true;
+    const std::optional<int> parsed = ParseSignal(name);
+    *number = parsed.value_or(0);
+    return parsed.has_value();
+  };
+  return parse_signal(parts[0], &ladder->first_signal) &&
+         (parts[1].empty() || (absl::ParseDuration(parts[1], &ladder->grace) &&
+                               ladder->grace >= absl::ZeroDuration())) &&
+         parse_signal(parts[2], &ladder->last_signal);
+}
+
+void AddLadder(CLI::App* app, client::KillLadder* ladder) {
+  app->add_option_function<std::string>(
+         "--kill-ladder", [ladder](const std::string& text) { (void)ParseLadder(text, ladder); },
+         "How it is ended: a signal, time to obey, another signal; default: TERM,5s,KILL")
+      ->type_name("SIGNAL,DURATION,SIGNAL")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            client::KillLadder unused;
+            return ParseLadder(text, &unused) ? "" : "\"" + text + "\" is not like TERM,5s,KILL";
+          },
+          ""));
+}
+
 }  // namespace
 
 void CommandOptions::AddTo(CLI::App* app) {
@@ -59,6 +102,15 @@ void CommandOptions::AddTo(CLI::App* app) {
               "How long the session is kept after its end; default: 10m");
   AddScope(app, "--kill-scope", &command_.kill_scope,
            "Whom its end by timeout, cancel or loss reaches; default: session, all it has started");
+  AddLadder(app, &command_.ladder);
+  AddOverflow(app, &command_.overflow);
+  AddSize(app, "--keep", &command_.retention_bytes,
+          "Newest output kept of each stream, 256K (default) to 1M");
+  app->add_flag("--merge-stderr", command_.merge_stderr,
+                "Its standard error goes into its standard output, in order");
+  app->add_flag_callback(
+      "--wait-for-eof", [this] { command_.on_leader_exit = client::OnLeaderExit::kWaitForEof; },
+      "Go on until all background children have closed its output; default: for 1s");
   AddLimits(app);
 }
 
@@ -69,12 +121,23 @@ void CommandOptions::AddLimits(CLI::App* app) {
               "Bound on the CPU time of all its processes; beyond, they are ended");
   AddCount(app, "--processes", &processes_, "N", "Bound on its processes and threads at once");
   AddCount(app, "--open-files", &open_files_, "N", "Bound on the open files of each process");
+  AddSize(app, "--output-limit", &command_.limits.output_bytes,
+          "Bound on its output; beyond, it is ended");
   AddCount(app, "--nice", &nice_, "N", "Run it with a lower priority: 1 to 19");
 }
 
-client::Command CommandOptions::ToCommand(const std::vector<std::string>& argv) const {
+void CommandOptions::AddShell(CLI::App* app) {
+  app->add_flag("-c,--shell", shell_,
+                "The command is one line for /bin/sh; several words are joined by spaces");
+}
+
+client::Command CommandOptions::ToCommand(const std::vector<std::string>& words) const {
   client::Command command = command_;
-  command.argv = argv;
+  if (shell_) {
+    command.shell_line = absl::StrJoin(words, " ");
+  } else {
+    command.argv = words;
+  }
   command.timeout = timeout_.value_or(command.timeout);
   command.limits.cpu_time = cpu_time_.value_or(absl::ZeroDuration());
   command.limits.processes = Narrow(processes_);

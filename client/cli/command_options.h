@@ -18,8 +18,11 @@ class CommandOptions {
  public:
   void AddTo(CLI::App* app);
 
+  // -c, of verbs whose words may be a line for a shell.
+  void AddShell(CLI::App* app);
+
   // The command with these options.
-  client::Command ToCommand(const std::vector<std::string>& argv) const;
+  client::Command ToCommand(const std::vector<std::string>& words) const;
 
   // For what only one of the two has.
   client::Command& command() { return command_; }
@@ -30,6 +33,7 @@ class CommandOptions {
   client::Command command_;
   std::optional<absl::Duration> timeout_, cpu_time_;
   std::optional<uint64_t> processes_, open_files_, nice_;
+  bool shell_ = false;
 };
 
 // CLI11 doesn't know of the command.

@@ -13,6 +13,7 @@ int ExitStatus(const absl::Status& status) {
 
 int ExitStatus(const client::Termination& end) {
   if (end.cause == client::Cause::kTimedOut) return kExitTimedOut;
+  if (end.cause == client::Cause::kOutputLimit) return kExitNacreFailed;
   if (const auto* exited = std::get_if<client::Exited>(&end.result)) return exited->code;
   if (const auto* signaled = std::get_if<client::Signaled>(&end.result)) {
     return ExitOfSignal(signaled->number);

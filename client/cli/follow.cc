@@ -1,16 +1,27 @@
 #include "client/cli/follow.h"
 
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/descriptors.h"
+#include "client/cli/escape_keys.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/input_pump.h"
+#include "client/cli/key_pump.h"
 #include "client/cli/output_sink.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/report.h"
 #include "client/cli/signal_forwarder.h"
+#include "client/cli/window_size.h"
 
 namespace nacre::cli {
 namespace {
@@ -23,17 +34,26 @@ void ReportUnusualEnd(const client::Termination& end) {
   if (!end.output_complete && !end.output_held_open) Report("the output is incomplete");
 }
 
+// Back from what full-screen programs ask of a terminal (XTerm Control Sequences): mouse reports,
+// bracketed paste, application keys, the other screen, hidden cursor, colours, line drawing.
+constexpr char kResetModes[] =
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?1049l\x1b[?25h"
+    "\x1b[0m\x1b(B\r\n";
+
 class Follower {
  public:
   Follower(const std::shared_ptr<client::Process>& process, const FollowOptions& options)
-      : process_(*process), options_(options) {
-    if (options.signals.has_value()) signals_.emplace(*options.signals, process, options.stop);
-    if (options.input) input_.emplace(process, options.stop);
+      : process_(process), options_(options), sink_(options.raw) {
+    if (options.signals.has_value()) {
+      signals_.emplace(*options.signals, process, options.stop, WindowWatch());
+    }
+    // Whether what is typed on a terminal are keys, we know once the command runs.
+    if (options.input && !OnTerminal()) input_.emplace(process, options.stop);
   }
 
   int Run() {
     for (;;) {
-      const auto event = process_.Next();
+      const auto event = process_->Next();
       if (!event.ok()) return Failed(event.status());
       const auto status = std::visit([this](const auto& one) { return Handle(one); }, *event);
       if (status.has_value()) return *status;
@@ -41,15 +61,77 @@ class Follower {
   }
 
  private:
+  // Whether our keys are the command's, and what was asked for by escapes.
+  struct Asked {
+    std::atomic<bool> keys = false, leave = false, detach = false;
+  };
+
+  // Tells the command of our window's size, on a thread of its own: a write may wait.
+  std::function<void()> WindowWatch() {
+    return [process = process_, used = asked_] {
+      if (!used->keys) return;
+      const WindowSize size = ReadWindowSize(STDIN_FILENO);
+      std::thread([process, size] { (void)process->Resize(size.rows, size.columns); }).detach();
+    };
+  }
+
+  // Our keys are the command's from now on.
+  void TakeKeys() {
+    auto raw = RawTerminal::Enter(STDIN_FILENO);
+    if (raw.ok()) raw_ = *std::move(raw);
+    asked_->keys = true;
+    const EscapeKeys keys(options_.escape);
+    keys_.emplace(process_, keys,
+                  [process = process_, asked = asked_, help = keys.Help()](EscapeAction action) {
+                    Act(*process, action, *asked, help);
+                  });
+  }
+
+  static void Act(client::Process& process, EscapeAction action, Asked& asked,
+                  const std::string& help) {
+    switch (action) {
+      case EscapeAction::kLeave:
+        asked.leave = true;
+        process.Abandon();
+        break;
+      case EscapeAction::kDetach:
+        asked.detach = true;
+        (void)process.Detach();
+        break;
+      case EscapeAction::kSuspend:
+        (void)::kill(::getpid(), SIGTSTP);
+        break;
+      case EscapeAction::kHelp:
+        (void)WriteAll(STDERR_FILENO, help);
+        break;
+    }
+  }
+
+  // A line of ours between the command's.
+  void Say(const std::string& line) {
+    if (raw_ != nullptr) (void)WriteAll(STDERR_FILENO, "\r");
+    Report(line);
+    if (raw_ != nullptr) (void)WriteAll(STDERR_FILENO, "\r");
+  }
+
   // Returns our exit status with the last event.
   std::optional<int> Handle(const client::Started& started) {
     if (signals_.has_value()) signals_->CommandStarted();
     session_id_ = started.session_id;
+    if (started.has_terminal) sink_.LetThrough();
+    if (options_.input && OnTerminal()) {
+      if (started.has_terminal) {
+        TakeKeys();
+        WindowWatch()();  // the command may have had another window, or ours has changed
+      } else {
+        input_.emplace(process_, options_.stop);
+      }
+    }
     return std::nullopt;
   }
 
   std::optional<int> Handle(const client::Output& output) {
-    if (!sink_.Write(output)) (void)(process_.*options_.stop)();
+    if (!sink_.Write(output)) (void)((*process_).*options_.stop)();
     return std::nullopt;
   }
 
@@ -60,18 +142,19 @@ class Follower {
 
   std::optional<int> Handle(const client::Disconnected&) {
     told_of_loss_ = true;
-    Report("lost the connection to " + options_.target + "; trying again");
+    Say("lost the connection to " + options_.target + "; trying again");
     return std::nullopt;
   }
 
   std::optional<int> Handle(const client::Resumed& resumed) {
     if (std::exchange(told_of_loss_, false) || options_.verbosity > 0) {
-      Report(absl::StrFormat("connected again after %.2f s", absl::ToDoubleSeconds(resumed.away)));
+      Say(absl::StrFormat("connected again after %.2f s", absl::ToDoubleSeconds(resumed.away)));
     }
     return std::nullopt;
   }
 
   std::optional<int> Handle(const client::Terminated& terminated) {
+    Finish(/*ended=*/true);
     const client::Termination& end = terminated.termination;
     if (stopped_by() != 0) return ExitOfSignal(stopped_by());
     ReportUnusualEnd(end);
@@ -81,15 +164,33 @@ class Follower {
 
   // Only we can have asked for it.
   std::optional<int> Handle(const client::Detached&) {
+    Finish(/*ended=*/false);
+    if (asked_->detach) {
+      Report("detached; the session runs on: nacre attach -i " + session_id_);
+      return 0;
+    }
     if (stopped_by() != 0) return ExitOfSignal(stopped_by());
     return OwnFailure().value_or(kExitNacreFailed);
   }
 
   int Failed(const absl::Status& status) {
+    Finish(/*ended=*/false);
+    if (asked_->leave) {
+      Report("left session " + session_id_);
+      return kExitNacreFailed;
+    }
     if (stopped_by() != 0) return ExitOfSignal(stopped_by());
     // After a failed input it is our own stop that comes back; what failed was said.
     if (!input_failed()) Report(status);
     return ExitStatus(status);
+  }
+
+  // What comes now is ours. A program that has not ended leaves our terminal as it needs it.
+  void Finish(bool ended) {
+    sink_.Finish();
+    if (raw_ == nullptr) return;
+    if (!ended && ::isatty(STDOUT_FILENO) != 0) (void)WriteAll(STDOUT_FILENO, kResetModes);
+    raw_.reset();
   }
 
   std::optional<int> OwnFailure() const {
@@ -101,11 +202,14 @@ class Follower {
   int stopped_by() const { return signals_.has_value() ? signals_->stopped_by() : 0; }
   bool input_failed() const { return input_.has_value() && input_->failed(); }
 
-  client::Process& process_;
+  const std::shared_ptr<client::Process> process_;
   const FollowOptions& options_;
   std::optional<SignalForwarder> signals_;
   std::optional<InputPump> input_;
+  std::optional<KeyPump> keys_;
   OutputSink sink_;
+  std::unique_ptr<RawTerminal> raw_;
+  const std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
   std::string session_id_;
   bool told_of_loss_ = false;
 };

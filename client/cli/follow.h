@@ -8,6 +8,7 @@
 #include <string>
 
 #include "client/cli/stop.h"
+#include "client/cli/terminal_use.h"
 #include "nacre/client.h"
 
 namespace nacre::cli {
@@ -16,6 +17,9 @@ struct FollowOptions {
   std::string target;  // As messages name it.
   int verbosity = 0;
   bool input = false;  // Whether our standard input goes to the command.
+  bool raw = false;    // Whether terminals get its output as it is. If it has one, they do.
+  // What an escape begins with while our keys go to a command's terminal; absent: nothing.
+  std::optional<char> escape = kEscape;
   Stop stop = &client::Process::Cancel;
   // Signals to pass on, as HoldSignals() returned them. Default: they do to us what they do.
   std::optional<sigset_t> signals;

@@ -63,7 +63,8 @@ Json Session(const client::SessionInfo& session) {
                {"request_id", session.request_id},
                {"end_position", session.end_position},
                {"kept_position", session.kept_position},
-               {"driven", session.driven}};
+               {"driven", session.driven},
+               {"has_terminal", session.has_terminal}};
   if (session.termination.has_value()) json["termination"] = Termination(*session.termination);
   if (session.expire_time.has_value()) json["expire_time"] = Time(*session.expire_time);
   return json;

@@ -1,16 +1,10 @@
 // nacre kill
-#include <csignal>
-#include <cstring>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "client/cli/each_session.h"
 #include "client/cli/options.h"
+#include "client/cli/signals.h"
 #include "client/cli/verbs.h"
 
 namespace nacre::cli {
@@ -23,20 +17,6 @@ Examples:
   nacre kill 6a1c9be1-17
   nacre kill -s HUP 6a1c9be1-17 6a1c9be1-18
   nacre kill -s 9 --scope leader 6a1c9be1-17)";
-
-// A number, or a name with or without SIG.
-std::optional<int> ParseSignal(const std::string& text) {
-  int number = 0;
-  if (absl::SimpleAtoi(text, &number)) {
-    return number >= 1 && number <= SIGRTMAX ? std::optional(number) : std::nullopt;
-  }
-  const std::string name = absl::AsciiStrToUpper(text);
-  for (number = 1; number < SIGRTMIN; ++number) {
-    const char* short_name = sigabbrev_np(number);
-    if (short_name != nullptr && absl::StripPrefix(name, "SIG") == short_name) return number;
-  }
-  return std::nullopt;
-}
 
 std::string CheckSignal(const std::string& text) {
   return ParseSignal(text).has_value() ? "" : "\"" + text + "\" is no signal";

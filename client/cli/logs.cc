@@ -43,6 +43,7 @@ class Logs : public Verb {
     AddCount(logs, "--from", &from_, "POSITION",
              "Position in the output to begin at; default: the oldest kept");
     AddCount(logs, "--tail", &tail_, "LINES", "Begin with the last so many lines");
+    AddRaw(logs, &raw_);
     AddSession(logs, &id_);
     return logs;
   }
@@ -50,9 +51,11 @@ class Logs : public Verb {
   int Run(const CommonArguments& common, const std::vector<std::string>& /*words*/) override {
     const auto client = client::Client::Connect({.target = common.host});
     auto view = client.ok() ? Open(**client) : client.status();
-    const absl::Status status = view.ok() ? Show(*view) : view.status();
-    if (sink_.exit_status() != 0)
-      return sink_.exit_status() == kExitNacreFailed ? kExitFailure : sink_.exit_status();
+    OutputSink sink(raw_);
+    const absl::Status status = view.ok() ? Show(*view, sink) : view.status();
+    sink.Finish();
+    if (sink.exit_status() != 0)
+      return sink.exit_status() == kExitNacreFailed ? kExitFailure : sink.exit_status();
     if (status.ok()) return 0;
     Report(status);
     return kExitFailure;
@@ -83,13 +86,13 @@ class Logs : public Verb {
     }
   }
 
-  absl::Status Show(View& view) {
+  absl::Status Show(View& view, OutputSink& sink) {
     std::optional<TailBuffer> tail;
     if (tail_.has_value()) tail.emplace(*tail_);
     for (;;) {
       if (tail.has_value() && view.position >= view.end) {
         for (const TailBuffer::Piece& piece : tail->Take()) {
-          if (!sink_.Write({.stream = piece.stream, .data = piece.data})) return absl::OkStatus();
+          if (!sink.Write({.stream = piece.stream, .data = piece.data})) return absl::OkStatus();
         }
         tail.reset();
       }
@@ -106,7 +109,7 @@ class Logs : public Verb {
       view.position += output->data.size();
       if (tail.has_value()) {
         tail->Add(output->stream, output->data);
-      } else if (!sink_.Write(*output)) {
+      } else if (!sink.Write(*output)) {
         return absl::OkStatus();
       }
     }
@@ -116,7 +119,7 @@ class Logs : public Verb {
   bool follow_ = false;
   std::optional<uint64_t> from_;
   std::optional<uint64_t> tail_;
-  OutputSink sink_;
+  bool raw_ = false;
 };
 
 }  // namespace

@@ -115,6 +115,12 @@ void AddResume(CLI::App* app, absl::Duration* resume_for) {
       "Fail when the connection is lost instead of going on by the next");
 }
 
+void AddRaw(CLI::App* app, bool* raw) {
+  app->add_flag("--raw", *raw,
+                "Let output control our terminal; default: it is shown what could do more than "
+                "colour text and move the cursor");
+}
+
 void AddPairs(CLI::App* app, const std::string& names, std::map<std::string, std::string>* pairs,
               const std::string& type_name, const std::string& help) {
   const auto add = [pairs](const std::vector<std::string>& given) {

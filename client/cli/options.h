@@ -46,6 +46,9 @@ void AddScope(CLI::App* app, const std::string& names, client::KillScope* scope,
 // --no-resume, which leaves no time to resume in.
 void AddResume(CLI::App* app, absl::Duration* resume_for);
 
+// --raw
+void AddRaw(CLI::App* app, bool* raw);
+
 // NAME=VALUE, any number of times.
 void AddPairs(CLI::App* app, const std::string& names, std::map<std::string, std::string>* pairs,
               const std::string& type_name, const std::string& help);

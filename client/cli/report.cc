@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/cli/descriptors.h"
+#include "client/cli/table.h"
 
 namespace nacre::cli {
 namespace {
@@ -23,7 +24,7 @@ std::string Result(const client::Termination& end) {
 
 void Report(std::string_view message) {
   std::string line("nacre: ");
-  line.append(message).push_back('\n');
+  line.append(Printable(message)).push_back('\n');
   (void)WriteAll(STDERR_FILENO, line);  // There is nobody else to tell.
 }
 

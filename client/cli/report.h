@@ -10,7 +10,8 @@
 
 namespace nacre::cli {
 
-// One line.
+// One line, whatever the message is: part of it may be a node's, so nothing in it acts on a
+// terminal.
 void Report(std::string_view message);
 
 // The status's message.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/cli/exit_status.h"
+#include "client/cli/raw_terminal.h"
 
 namespace nacre::cli {
 namespace {
@@ -29,7 +30,7 @@ void Send(std::shared_ptr<client::Process> process,
 sigset_t HoldSignals() {
   sigset_t held;
   sigemptyset(&held);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}) {
     struct sigaction action {};
     sigaction(number, nullptr, &action);
     if (action.sa_handler != SIG_IGN) sigaddset(&held, number);
@@ -39,10 +40,11 @@ sigset_t HoldSignals() {
 }
 
 SignalForwarder::SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process,
-                                 Stop stop)
+                                 Stop stop, std::function<void()> window_changed)
     : state_(std::make_shared<State>()) {
   state_->process = std::move(process);
   state_->stop = stop;
+  state_->window_changed = std::move(window_changed);
   std::thread([held, state = state_] { Forward(held, state); }).detach();
 }
 
@@ -51,7 +53,14 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
   for (;;) {
     const int number = sigwaitinfo(&held, nullptr);
     if (number < 0) continue;
-    if (number == SIGINT && ++interrupts == kFinalInterrupt) _exit(ExitOfSignal(SIGINT));
+    if (number == SIGWINCH) {
+      state->window_changed();
+      continue;
+    }
+    if (number == SIGINT && ++interrupts == kFinalInterrupt) {
+      RawTerminal::Restore();
+      _exit(ExitOfSignal(SIGINT));
+    }
     if (!state->started) {
       StopStart(held, *state, number);
     } else if (number == SIGINT && interrupts == kCancellingInterrupt) {
@@ -67,7 +76,9 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
 void SignalForwarder::StopStart(const sigset_t& held, State& state, int number) {
   state.stopped_by = number;
   Send(state.process, [stop = state.stop](client::Process& process) { return (process.*stop)(); });
-  const int next = sigtimedwait(&held, nullptr, &kStopPatience);
+  sigset_t insisting = held;
+  sigdelset(&insisting, SIGWINCH);
+  const int next = sigtimedwait(&insisting, nullptr, &kStopPatience);
   if (next > 0 || !state.started) state.process->Abandon();
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <functional>
 #include <memory>
 
 #include "client/cli/stop.h"
@@ -11,8 +12,8 @@
 
 namespace nacre::cli {
 
-// Holds SIGINT, SIGTERM, SIGHUP and SIGQUIT back from every thread that starts from now on, but for
-// those that whoever started us had ignored (nohup). Returns them.
+// Holds SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGWINCH back from every thread that starts from now
+// on, but for those that whoever started us had ignored (nohup). Returns them.
 sigset_t HoldSignals();
 
 // Takes held signals on a thread of its own, until the process ends.
@@ -20,9 +21,14 @@ sigset_t HoldSignals();
 // Before the node has answered, a signal stops us: `stop`. From then on it is forwarded, but for
 // the third SIGINT, which ends the command by its ladder, and the fifth, which ends us at once with
 // 130.
+//
+// SIGWINCH is no signal for the command: `window_changed` is called, on that thread, so it must not
+// wait. Changes in quick succession may come as one.
 class SignalForwarder {
  public:
-  SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process, Stop stop);
+  SignalForwarder(
+      const sigset_t& held, std::shared_ptr<client::Process> process, Stop stop,
+      std::function<void()> window_changed = [] {});
 
   // The command runs.
   void CommandStarted() { state_->started = true; }
@@ -34,6 +40,7 @@ class SignalForwarder {
   struct State {
     std::shared_ptr<client::Process> process;
     Stop stop;
+    std::function<void()> window_changed;
     std::atomic<bool> started = false;
     std::atomic<int> stopped_by = 0;
   };

@@ -7,6 +7,7 @@
 #include "client/cli/json.h"
 #include "client/cli/options.h"
 #include "client/cli/report.h"
+#include "client/cli/terminal_use.h"
 #include "client/cli/verbs.h"
 
 namespace nacre::cli {
@@ -21,19 +22,9 @@ Examples:
   nacre start --tag job=42 --retention 1h -- ./nightly
   nacre start --request-id nightly-$(date +%F) -- ./nightly
   nacre start --input -- sort; nacre attach -i ID < names
+  nacre start -t -- vim; nacre attach -i ID
 
 Follow it with 'nacre logs' or 'nacre attach', see it with 'nacre ps', await it with 'nacre wait'.)";
-
-void AddOverflow(CLI::App* app, client::Overflow* overflow) {
-  app->add_option_function<std::string>(
-         "--overflow",
-         [overflow](const std::string& name) {
-           *overflow = name == "block" ? client::Overflow::kBlock : client::Overflow::kKeepNewest;
-         },
-         "If nobody takes more output than is kept: drop the oldest (default), block the command")
-      ->type_name("newest|block")
-      ->check(CLI::IsMember({"newest", "block"}).description(""));
-}
 
 class Start : public Verb {
  public:
@@ -44,10 +35,9 @@ class Start : public Verb {
     AddHost(start, common);
     start->add_flag("--input", options_.command().input,
                     "It reads what later writers give it; default: end of file");
+    start->add_flag("-t,--terminal", terminal_, "Give it a terminal, and --input");
+    options_.AddShell(start);
     options_.AddTo(start);
-    AddOverflow(start, &options_.command().overflow);
-    AddSize(start, "--keep", &options_.command().retention_bytes,
-            "Newest output kept of each stream, 256K (default) to 1M");
     AddJson(start, &json_);
     AddVerbosity(start, common, "Say if it was started before");
     return start;
@@ -56,9 +46,13 @@ class Start : public Verb {
   bool TakesCommand() const override { return true; }
 
   int Run(const CommonArguments& common, const std::vector<std::string>& words) override {
+    client::Command command = options_.ToCommand(words);
+    if (terminal_) {
+      command.terminal = LikeOurs();
+      command.input = true;
+    }
     const auto client = client::Client::Connect({.target = common.host});
-    const auto started =
-        client.ok() ? (*client)->StartSession(options_.ToCommand(words)) : client.status();
+    const auto started = client.ok() ? (*client)->StartSession(command) : client.status();
     if (!started.ok()) {
       Report(started.status());
       return kExitFailure;
@@ -70,6 +64,7 @@ class Start : public Verb {
 
  private:
   CommandOptions options_;
+  bool terminal_ = false;
   bool json_ = false;
 };
 

@@ -4,8 +4,8 @@ namespace nacre::cli {
 
 std::vector<std::unique_ptr<Verb>> MakeVerbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
-  for (const auto make : {MakeExec, MakeStart, MakeAttach, MakeLogs, MakePs, MakeWait, MakeEnd,
-                          MakeKill, MakeRm, MakeStatus, MakePing}) {
+  for (const auto make : {MakeExec, MakeShell, MakeStart, MakeAttach, MakeLogs, MakePs, MakeWait,
+                          MakeEnd, MakeKill, MakeRm, MakeStatus, MakePing}) {
     verbs.push_back(make());
   }
   return verbs;

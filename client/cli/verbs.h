@@ -17,6 +17,7 @@ std::unique_ptr<Verb> MakeLogs();
 std::unique_ptr<Verb> MakePing();
 std::unique_ptr<Verb> MakePs();
 std::unique_ptr<Verb> MakeRm();
+std::unique_ptr<Verb> MakeShell();
 std::unique_ptr<Verb> MakeStart();
 std::unique_ptr<Verb> MakeStatus();
 std::unique_ptr<Verb> MakeWait();

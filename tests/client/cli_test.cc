@@ -57,6 +57,13 @@ TEST(NacreExec, ADeathBySignalIs128PlusItsNumber) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST(NacreExec, ANodesMessageDoesNotActOnOurTerminal) {
+  const Outcome outcome =
+      RunAgainst(FailWith(grpc::Status(grpc::StatusCode::INTERNAL, "a\x1B]52;c;aGk=\a\nb")),
+                 {"exec", "program"});
+  EXPECT_EQ(outcome.err, "nacre: a\\x1b]52;c;aGk=\\x07\\nb\n");
+}
+
 TEST(NacreExec, ATimeoutIs124) {
   const Outcome outcome = RunAgainst(
       [](const v1::Start& start, ExecStream& stream) {
@@ -343,6 +350,30 @@ TEST(NacreExec, ASignalThatOurStarterIgnoredStaysIgnored) {
   std::signal(SIGHUP, before);
   AwaitRunning(nacre);
   nacre.Signal(SIGHUP);
+  nacre.Signal(SIGTERM);
+  EXPECT_EQ(requests.Take().signal().number(), static_cast<uint32_t>(SIGTERM));
+  EXPECT_EQ(nacre.Wait(), 130);
+}
+
+TEST(NacreExec, AChangeOfTheWindowIsNoSignalForTheCommand) {
+  Mailbox<v1::ExecRequest> requests;
+  Mailbox<bool> asked;
+  Mailbox<bool> changed;
+  const FakeNode node([&](const v1::Start&, ExecStream& stream) {
+    asked.Put(true);
+    EXPECT_TRUE(changed.Take());
+    stream.Write(StartedEvent());
+    stream.Write(OutputEvent(0, "runs"));
+    requests.Put(ReadRequest(stream));
+    stream.Write(SignalDeathEvent(2, "SIGINT", v1::CAUSE_SIGNALED, "runs"));
+    return grpc::Status::OK;
+  });
+  Nacre nacre({"-H", node.target(), "exec", "program"});
+  EXPECT_TRUE(asked.Take());
+  nacre.Signal(SIGWINCH);
+  changed.Put(true);
+  AwaitRunning(nacre);
+  nacre.Signal(SIGWINCH);
   nacre.Signal(SIGTERM);
   EXPECT_EQ(requests.Take().signal().number(), static_cast<uint32_t>(SIGTERM));
   EXPECT_EQ(nacre.Wait(), 130);

@@ -422,7 +422,7 @@ def breaks_every_rule(keeper):
         pb.SpawnRecord(), record("true", run_as=pb.RunAs(user="daemon")), record("true", run_as=pb.RunAs(user="no such user")),
         record("true", run_as=pb.RunAs(user="daemon"), user_shell=True), record("true", limits=pb.Limits(nice=20)),
         record("true", ring_bytes=(1 << 20) + 4096),
-        record("true", terminal=pb.TerminalSize(rows=1)), record("true", ring_bytes=1), record("true", cwd=b"relative"),
+        record("true", terminal=pb.TerminalSize(rows=65536)), record("true", ring_bytes=1), record("true", cwd=b"relative"),
         record("true", ring_bytes=2**63), record("true", ring_bytes=4097), record("a\0b"), record(""),
         record("true", env=[b"NOEQUALS"]), record("true", env=[b"=x"]), record("true", env=[b"A=\0"]),
         record("true", cwd=b"/\0"), record("true", session_record=b"x" * 20_000),
