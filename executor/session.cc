@@ -72,6 +72,7 @@ void Session::OnEvent(const keeper::v1::KeeperEvent& event) {
       ring_bytes_ = event.spawned().ring_bytes();
       start_unix_ns_ = static_cast<int64_t>(event.spawned().start_unix_ns());
       running_ = true;
+      if (size_is_new_) SendSize();
       TellFollowers([](SessionFollower& follower) { follower.OnStarted(); });
       break;
     case keeper::v1::KeeperEvent::kSpawnFailed:
@@ -382,7 +383,7 @@ void Session::Resize(uint32_t rows, uint32_t columns) {
 
 void Session::SendSize() {
   next_size_.reset();
-  if (!std::exchange(size_is_new_, false) || !running()) return;
+  if (!running() || !std::exchange(size_is_new_, false)) return;
   keeper::v1::FrontRequest request;
   request.mutable_resize()->set_session(number_);
   request.mutable_resize()->set_rows(size_.first);

@@ -362,7 +362,7 @@ void Session::PumpInput() {
       if (!has_terminal_) host_.loop().Close(&input_);
       break;
     }
-    line_has_begun_ = host_.arena().input(slot_)[offset + static_cast<size_t>(written) - 1] != '\n';
+    last_typed_ = host_.arena().input(slot_)[offset + static_cast<size_t>(written) - 1];
     input_consumed_ += static_cast<uint64_t>(written);
   }
   if (!input_.valid()) input_consumed_ = input_produced_;
@@ -378,7 +378,7 @@ void Session::EndInput() {
     return;
   }
   if (!input_.valid()) return;
-  if (!end_of_file_.has_value()) end_of_file_ = EndOfFileOf(input_.get(), line_has_begun_);
+  if (!end_of_file_.has_value()) end_of_file_ = EndOfFileOf(input_.get(), last_typed_);
   while (end_of_file_->count > 0) {
     const ssize_t written = write(input_.get(), &end_of_file_->character, 1);
     if (written < 0 && errno == EINTR) continue;

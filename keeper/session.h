@@ -182,9 +182,8 @@ class Session : public EventHandler {
 
   uint64_t input_produced_ = 0, input_consumed_ = 0;
   bool input_eof_ = false;
-  // Of a terminal: whether the last byte typed left a line unfinished, and what is yet to be typed
-  // for an end of file.
-  bool line_has_begun_ = false;
+  // Of a terminal: the last byte typed, and what is yet to be typed for an end of file.
+  char last_typed_ = '\n';
   std::optional<EndOfFile> end_of_file_;
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.

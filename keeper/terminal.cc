@@ -45,12 +45,14 @@ absl::Status ResizeTerminal(int master, WindowSize size) {
   return absl::OkStatus();
 }
 
-EndOfFile EndOfFileOf(int master, bool line_has_begun) {
+EndOfFile EndOfFileOf(int master, char last) {
   termios modes;
   if (tcgetattr(master, &modes) != 0 || modes.c_cc[VEOF] == _POSIX_VDISABLE) return {};
+  const char character = static_cast<char>(modes.c_cc[VEOF]);
+  const bool ends_a_line =
+      last == '\n' || last == character || (last == '\r' && (modes.c_iflag & ICRNL) != 0);
   const bool canonical = (modes.c_lflag & ICANON) != 0;
-  return {.character = static_cast<char>(modes.c_cc[VEOF]),
-          .count = canonical && line_has_begun ? 2 : 1};
+  return {.character = character, .count = canonical && !ends_a_line ? 2 : 1};
 }
 
 }  // namespace nacre::keeper

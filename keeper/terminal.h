@@ -33,11 +33,12 @@ absl::Status ResizeTerminal(int master, WindowSize size);
 
 // How often the character that says "end of file" has to be typed so that a reader of the terminal
 // reads one, and that character. In canonical mode it only ends a line that has begun, so it takes
-// two; a program in another mode gets it as the byte it is. Count 0: the terminal has none.
+// two; a program in another mode gets it as the byte it is. Count 0: the terminal has none. `last`
+// was typed last; before anything was, that is a line feed.
 struct EndOfFile {
   char character = 0;
   int count = 0;
 };
-EndOfFile EndOfFileOf(int master, bool line_has_begun);
+EndOfFile EndOfFileOf(int master, char last);
 
 }  // namespace nacre::keeper

@@ -31,7 +31,8 @@ void ReportUnusualEnd(const client::Termination& end) {
   if (end.cause == client::Cause::kOutputLimit) Report("the command wrote more than its limit");
   if (end.cause == client::Cause::kOutOfMemory) Report("the command ran out of memory");
   if (end.cause == client::Cause::kNodeLost) Report("the node lost the command");
-  if (!end.output_complete && !end.output_held_open) Report("the output is incomplete");
+  const bool explained = end.output_held_open || end.cause == client::Cause::kOutputLimit;
+  if (!end.output_complete && !explained) Report("the output is incomplete");
 }
 
 // Back from what full-screen programs ask of a terminal (XTerm Control Sequences): mouse reports,
@@ -45,7 +46,9 @@ class Follower {
   Follower(const std::shared_ptr<client::Process>& process, const FollowOptions& options)
       : process_(process), options_(options), sink_(options.raw) {
     if (options.signals.has_value()) {
-      signals_.emplace(*options.signals, process, options.stop, WindowWatch());
+      signals_.emplace(
+          *options.signals, process, options.stop, [asked = asked_] { WindowChanged(*asked); },
+          [process, asked = asked_] { return HangUp(*process, *asked); });
     }
     // Whether what is typed on a terminal are keys, we know once the command runs.
     if (options.input && !OnTerminal()) input_.emplace(process, options.stop);
@@ -61,30 +64,56 @@ class Follower {
   }
 
  private:
-  // Whether our keys are the command's, and what was asked for by escapes.
+  // What other threads have seen: whether our keys are the command's, what was asked for by
+  // escapes, what became of our terminal.
   struct Asked {
-    std::atomic<bool> keys = false, leave = false, detach = false;
+    std::atomic<bool> keys = false, leave = false, detach = false, hang_up = false,
+                      window_changed = false;
   };
 
-  // Tells the command of our window's size, on a thread of its own: a write may wait.
-  std::function<void()> WindowWatch() {
-    return [process = process_, used = asked_] {
-      if (!used->keys) return;
-      const WindowSize size = ReadWindowSize(STDIN_FILENO);
-      std::thread([process, size] { (void)process->Resize(size.rows, size.columns); }).detach();
-    };
+  // Our terminal is gone, which is a loss of us, not a signal for the command.
+  static bool HangUp(client::Process& process, Asked& asked) {
+    if (!asked.keys) return false;
+    asked.hang_up = true;
+    process.Abandon();
+    return true;
+  }
+
+  // Tells the command of our window's size whenever it has changed, on a thread of its own: a write
+  // may wait, and the last size must be the last that is told.
+  void FollowWindow() {
+    std::thread([process = process_, asked = asked_] {
+      WindowSize size;
+      do {
+        asked->window_changed.wait(false);
+        asked->window_changed = false;
+        size = OurWindowSize();
+      } while (process->Resize(size.rows, size.columns).ok());
+    }).detach();
+    WindowChanged(*asked_);  // the command may have had another window, or ours has changed
+  }
+
+  static void WindowChanged(Asked& asked) {
+    asked.window_changed = true;
+    asked.window_changed.notify_one();
   }
 
   // Our keys are the command's from now on.
   void TakeKeys() {
     auto raw = RawTerminal::Enter(STDIN_FILENO);
-    if (raw.ok()) raw_ = *std::move(raw);
+    if (raw.ok()) {
+      raw_ = *std::move(raw);
+    } else {
+      Report(raw.status());
+    }
     asked_->keys = true;
     const EscapeKeys keys(options_.escape);
-    keys_.emplace(process_, keys,
-                  [process = process_, asked = asked_, help = keys.Help()](EscapeAction action) {
-                    Act(*process, action, *asked, help);
-                  });
+    keys_.emplace(
+        process_, keys,
+        [process = process_, asked = asked_, help = keys.Help()](EscapeAction action) {
+          Act(*process, action, *asked, help);
+        },
+        [process = process_, asked = asked_] { (void)HangUp(*process, *asked); });
   }
 
   static void Act(client::Process& process, EscapeAction action, Asked& asked,
@@ -118,11 +147,12 @@ class Follower {
   std::optional<int> Handle(const client::Started& started) {
     if (signals_.has_value()) signals_->CommandStarted();
     session_id_ = started.session_id;
-    if (started.has_terminal) sink_.LetThrough();
+    // Who only watches is safe from what others make of their terminal.
+    if (started.has_terminal && options_.input) sink_.LetThrough();
     if (options_.input && OnTerminal()) {
       if (started.has_terminal) {
         TakeKeys();
-        WindowWatch()();  // the command may have had another window, or ours has changed
+        FollowWindow();
       } else {
         input_.emplace(process_, options_.stop);
       }
@@ -136,6 +166,7 @@ class Follower {
   }
 
   std::optional<int> Handle(const client::Gap& gap) {
+    if (raw_ != nullptr) (void)WriteAll(STDERR_FILENO, "\r");
     Report(gap);
     return std::nullopt;
   }
@@ -154,7 +185,7 @@ class Follower {
   }
 
   std::optional<int> Handle(const client::Terminated& terminated) {
-    Finish(/*ended=*/true);
+    Finish(/*ended=*/terminated.termination.cause == client::Cause::kExited);
     const client::Termination& end = terminated.termination;
     if (stopped_by() != 0) return ExitOfSignal(stopped_by());
     ReportUnusualEnd(end);
@@ -175,6 +206,7 @@ class Follower {
 
   int Failed(const absl::Status& status) {
     Finish(/*ended=*/false);
+    if (asked_->hang_up) return ExitOfSignal(SIGHUP);
     if (asked_->leave) {
       Report("left session " + session_id_);
       return kExitNacreFailed;
@@ -204,12 +236,12 @@ class Follower {
 
   const std::shared_ptr<client::Process> process_;
   const FollowOptions& options_;
+  const std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
   std::optional<SignalForwarder> signals_;
   std::optional<InputPump> input_;
   std::optional<KeyPump> keys_;
   OutputSink sink_;
   std::unique_ptr<RawTerminal> raw_;
-  const std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
   std::string session_id_;
   bool told_of_loss_ = false;
 };

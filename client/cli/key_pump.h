@@ -12,13 +12,15 @@ namespace nacre::cli {
 
 // Reads the terminal that is our standard input on a thread of its own, and writes what is the
 // command's on another: so escapes are obeyed also while the command takes nothing, or the
-// connection is lost. Some thousand keys may wait for the command; of more, the terminal rings.
-// When the terminal is gone we get SIGHUP. Ends as InputPump does.
+// connection is lost. When 64 KiB wait for the command, the terminal waits, and with it escapes
+// that are typed behind. Ends as InputPump does.
 class KeyPump {
  public:
-  // `act` is told of escapes, on the reading thread.
-  KeyPump(std::shared_ptr<client::Process> process, EscapeKeys keys,
-          std::function<void(EscapeAction)> act);
+  using Act = std::function<void(EscapeAction)>;
+
+  // Told on the reading thread: `act` of escapes, `gone` when there is no terminal any more.
+  KeyPump(std::shared_ptr<client::Process> process, EscapeKeys keys, Act act,
+          std::function<void()> gone);
 };
 
 }  // namespace nacre::cli

@@ -54,11 +54,17 @@ struct Handled {
 };
 
 std::array handled = {
-    Handled{SIGHUP, RestoreAndDie},  Handled{SIGINT, RestoreAndDie},
-    Handled{SIGQUIT, RestoreAndDie}, Handled{SIGTERM, RestoreAndDie},
-    Handled{SIGABRT, RestoreAndDie}, Handled{SIGBUS, RestoreAndDie},
-    Handled{SIGFPE, RestoreAndDie},  Handled{SIGILL, RestoreAndDie},
-    Handled{SIGSEGV, RestoreAndDie}, Handled{SIGTSTP, RestoreAndStop},
+    Handled{SIGHUP, RestoreAndDie},    Handled{SIGINT, RestoreAndDie},
+    Handled{SIGQUIT, RestoreAndDie},   Handled{SIGTERM, RestoreAndDie},
+    Handled{SIGABRT, RestoreAndDie},   Handled{SIGBUS, RestoreAndDie},
+    Handled{SIGFPE, RestoreAndDie},    Handled{SIGILL, RestoreAndDie},
+    Handled{SIGSEGV, RestoreAndDie},   Handled{SIGSYS, RestoreAndDie},
+    Handled{SIGTRAP, RestoreAndDie},   Handled{SIGUSR1, RestoreAndDie},
+    Handled{SIGUSR2, RestoreAndDie},   Handled{SIGALRM, RestoreAndDie},
+    Handled{SIGVTALRM, RestoreAndDie}, Handled{SIGPROF, RestoreAndDie},
+    Handled{SIGXCPU, RestoreAndDie},   Handled{SIGXFSZ, RestoreAndDie},
+    Handled{SIGIO, RestoreAndDie},     Handled{SIGPWR, RestoreAndDie},
+    Handled{SIGSTKFLT, RestoreAndDie}, Handled{SIGTSTP, RestoreAndStop},
     Handled{SIGCONT, Continue},
 };
 

@@ -19,10 +19,10 @@ termios RawSettings(termios settings);
 // Our terminal in raw mode, as long as this lives. At most one at a time.
 //
 // The terminal is put back on every way out: by the destructor, by exit(), by Restore() before an
-// _exit(), by a signal that kills us (SIGHUP, SIGINT, SIGQUIT, SIGTERM, those of a crash; none that
-// was ignored, and not SIGKILL), and while SIGTSTP stops us; SIGCONT makes it raw again. So
-// kill(getpid(), SIGTSTP) is all it takes to suspend ourselves. In the background we leave it
-// alone: it belongs to somebody else then, who has settings of his own.
+// _exit(), by a signal that kills us (those that have a name; none that was ignored, and not
+// SIGKILL), and while SIGTSTP stops us; SIGCONT makes it raw again. So kill(getpid(), SIGTSTP) is
+// all it takes to suspend ourselves. In the background we leave it alone: it belongs to somebody
+// else then, who has settings of his own.
 //
 // Signal handlers are process-wide; a thread that blocks these signals and takes them by
 // sigwaitinfo(2), as SignalForwarder does, is undisturbed.

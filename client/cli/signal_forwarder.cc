@@ -40,11 +40,13 @@ sigset_t HoldSignals() {
 }
 
 SignalForwarder::SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process,
-                                 Stop stop, std::function<void()> window_changed)
+                                 Stop stop, std::function<void()> window_changed,
+                                 std::function<bool()> hang_up)
     : state_(std::make_shared<State>()) {
   state_->process = std::move(process);
   state_->stop = stop;
   state_->window_changed = std::move(window_changed);
+  state_->hang_up = std::move(hang_up);
   std::thread([held, state = state_] { Forward(held, state); }).detach();
 }
 
@@ -57,6 +59,7 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
       state->window_changed();
       continue;
     }
+    if (number == SIGHUP && state->hang_up()) continue;
     if (number == SIGINT && ++interrupts == kFinalInterrupt) {
       RawTerminal::Restore();
       _exit(ExitOfSignal(SIGINT));

@@ -23,12 +23,14 @@ sigset_t HoldSignals();
 // 130.
 //
 // SIGWINCH is no signal for the command: `window_changed` is called, on that thread, so it must not
-// wait. Changes in quick succession may come as one.
+// wait. Changes in quick succession may come as one. SIGHUP is none either if `hang_up`, called
+// likewise, has dealt with it.
 class SignalForwarder {
  public:
   SignalForwarder(
       const sigset_t& held, std::shared_ptr<client::Process> process, Stop stop,
-      std::function<void()> window_changed = [] {});
+      std::function<void()> window_changed = [] {},
+      std::function<bool()> hang_up = [] { return false; });
 
   // The command runs.
   void CommandStarted() { state_->started = true; }
@@ -41,6 +43,7 @@ class SignalForwarder {
     std::shared_ptr<client::Process> process;
     Stop stop;
     std::function<void()> window_changed;
+    std::function<bool()> hang_up;
     std::atomic<bool> started = false;
     std::atomic<int> stopped_by = 0;
   };

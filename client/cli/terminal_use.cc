@@ -13,7 +13,7 @@ bool OnTerminal() { return ::isatty(STDIN_FILENO) != 0; }
 
 client::Terminal LikeOurs() {
   const char* term = std::getenv("TERM");
-  const WindowSize size = ReadWindowSize(STDIN_FILENO);
+  const WindowSize size = OurWindowSize();
   return {.term = term != nullptr ? term : "", .rows = size.rows, .columns = size.columns};
 }
 

@@ -1,6 +1,7 @@
 #include "client/cli/window_size.h"
 
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <limits>
@@ -28,6 +29,13 @@ WindowSize ReadWindowSize(int fd) {
   constexpr WindowSize kDefault;
   return {.rows = Known(told.ws_row, "LINES", kDefault.rows),
           .columns = Known(told.ws_col, "COLUMNS", kDefault.columns)};
+}
+
+WindowSize OurWindowSize() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::isatty(fd) != 0) return ReadWindowSize(fd);
+  }
+  return ReadWindowSize(STDIN_FILENO);
 }
 
 }  // namespace nacre::cli

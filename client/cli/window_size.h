@@ -16,6 +16,9 @@ struct WindowSize {
 // say; else that of a VT100. A change is told by SIGWINCH: see SignalForwarder.
 WindowSize ReadWindowSize(int fd);
 
+// That of our terminal: the first of our standard streams that is one.
+WindowSize OurWindowSize();
+
 }  // namespace nacre::cli
 
 #endif  // NACRE_CLIENT_CLI_WINDOW_SIZE_H_
