@@ -1,16 +1,24 @@
 """nacre exec -t and nacre shell, as a person at a terminal meets them."""
 
+import contextlib
+import fcntl
+import hashlib
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
+import struct
 import tempfile
+import termios
+import threading
 import unittest
 
 import support
 from sessions import SessionTest, kill_front
-from support import wait_for
+from support import DEADLINE, session_pb2, shell_pb2, wait_for
 from tmux import Tmux
 
 NACRE = str(support.BIN / "nacre")
@@ -216,3 +224,76 @@ class Programs(Person):
         self.tmux.await_text("detached")
         self.node.exec("tmux", "-S", str(socket), "kill-server")
         self.assert_local_terminal_is_sane()
+
+
+class OnAPseudoTerminal(SessionTest):
+    """What a person can't do fast enough: our client on a pseudo-terminal whose other side is ours."""
+
+    def client(self, *words):
+        """The client with a terminal of its own, as a window gives it one; our side of that."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.execve(NACRE, [NACRE, *words], {**os.environ, "NACRE_HOST": self.node.target})
+        self.addCleanup(self.reap, pid)
+        closed = contextlib.ExitStack()
+        closed.callback(os.close, master)
+        self.addCleanup(closed.close)
+        return pid, master, closed
+
+    @staticmethod
+    def reap(pid):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    @staticmethod
+    def read_until(master, text):
+        got = b""
+        while text not in got:
+            if not select.select([master], [], [], DEADLINE)[0]:
+                raise AssertionError(f"{text!r} does not come: {got!r}")
+            got += os.read(master, 65536)
+        return got
+
+    def test_a_closed_window_is_the_loss_of_us_and_the_policy_decides(self):
+        for policy, state in (("keep", session_pb2.SESSION_STATE_RUNNING), ("kill", session_pb2.SESSION_STATE_ENDED)):
+            with self.subTest(policy=policy):
+                pid, master, window = self.client("exec", "-t", "--on-disconnect", policy, "--tag", f"of={policy}", "-c",
+                                                  "trap '' HUP; echo ready; exec sleep 1000")
+                self.read_until(master, b"ready")
+                window.close()
+                status = wait_for(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[1], "the client goes")
+                self.assertEqual(os.waitstatus_to_exitcode(status), 128 + signal.SIGHUP)
+                wait_for(lambda policy=policy, state=state: [one.state for one in self.calls.ListSessions(
+                    shell_pb2.ListSessionsRequest(tags={"of": policy}), timeout=DEADLINE).sessions] == [state], policy)
+
+    def test_the_last_size_of_a_window_is_the_commands(self):
+        _, master, _ = self.client("exec", "-t", "-c", "echo ready; read x; stty size")
+        self.read_until(master, b"ready")
+        for columns in range(20, 220):
+            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, columns, 0, 0))
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+        session = self.calls.ListSessions(shell_pb2.ListSessionsRequest(), timeout=DEADLINE).sessions[-1].id
+        leader = self.leader(session)
+        wait_for(lambda: self.size(leader) == (33, 77), lambda: str(self.size(leader)))
+        os.write(master, b"\r")
+        self.read_until(master, b"33 77")
+
+    @staticmethod
+    def leader(session):
+        return support.processes_with(b"NACRE_SESSION_ID=" + session.encode())[0]
+
+    @staticmethod
+    def size(pid):
+        with open(f"/proc/{pid}/fd/0", "rb", buffering=0) as terminal:
+            return struct.unpack("HHHH", fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8)))[:2]
+
+    def test_a_long_paste_arrives_whole_at_a_slow_reader(self):
+        data = bytes(os.urandom(300_000)).replace(b"~", b"-")
+        _, master, _ = self.client("exec", "-t", "-c", "stty raw -echo; echo ready; sleep 0.5; head -c 300000 | md5sum")
+        self.read_until(master, b"ready")
+        wait_for(lambda: not termios.tcgetattr(master)[3] & termios.ICANON, "raw mode")
+        writer = threading.Thread(target=lambda: [os.write(master, data[at:at + 1000]) for at in range(0, len(data), 1000)])
+        writer.start()
+        self.read_until(master, hashlib.md5(data).hexdigest().encode())
+        writer.join()
