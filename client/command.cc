@@ -1,9 +1,10 @@
 #include "client/command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 
@@ -152,9 +153,10 @@ google::protobuf::Duration ToWire(absl::Duration duration) {
 }
 
 std::string NewRequestId() {
-  absl::BitGen random;
-  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random),
-                         absl::Uniform<uint64_t>(random));
+  uint64_t random[2];
+  // So few bytes never fail.
+  (void)!getentropy(random, sizeof random);
+  return absl::StrFormat("%016x%016x", random[0], random[1]);
 }
 
 absl::StatusOr<v1::Start> ToStart(const Command& command) {
@@ -167,6 +169,7 @@ absl::StatusOr<v1::Start> ToStart(const Command& command) {
   } else {
     wire->set_cwd_bytes(command.cwd);
   }
+  if (command.umask.has_value()) wire->set_umask(*command.umask);
   if (command.input) wire->set_input(v1::INPUT_MODE_STREAM);
   if (command.merge_stderr) wire->set_stderr_mode(v1::STDERR_MODE_MERGED);
   if (command.terminal.has_value()) {

@@ -155,10 +155,15 @@ absl::Status ReadCompat(const std::string& path, const toml::node& node,
 }
 
 std::map<std::string, std::string*> Strings(NodeConfig* config) {
-  return {{"state_dir", &config->state_dir},     {"front", &config->front},
-          {"front_user", &config->front_user},   {"socket_group", &config->socket_group},
-          {"cgroup", &config->cgroup},           {"drain_timeout", &config->drain_timeout},
-          {"spool_limit", &config->spool_limit}, {"log_level", &config->log_level}};
+  return {{"state_dir", &config->state_dir},
+          {"front", &config->front},
+          {"front_user", &config->front_user},
+          {"socket_group", &config->socket_group},
+          {"cgroup", &config->cgroup},
+          {"drain_timeout", &config->drain_timeout},
+          {"spool_limit", &config->spool_limit},
+          {"log_level", &config->log_level},
+          {"stream_idle_timeout", &config->stream_idle_timeout}};
 }
 
 std::map<std::string, std::vector<std::string>*> Lists(NodeConfig* config) {

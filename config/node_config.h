@@ -19,6 +19,7 @@ struct NodeConfig {
   std::string state_dir, front;
   std::string front_user, socket_group;  // empty: none is named
   std::string cgroup = "auto", drain_timeout = "30s", spool_limit = "16G", log_level = "info";
+  std::string stream_idle_timeout = "0s";
   bool insecure_loopback = false;
 
   // Reads a TOML file; what it leaves out is as in `defaults`. INVALID_ARGUMENT names file, line

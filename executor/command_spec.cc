@@ -23,6 +23,7 @@ constexpr size_t kMaxTagName = 63;
 constexpr size_t kMaxTagValue = 255;
 constexpr size_t kMaxRequestId = 128;
 constexpr uint64_t kPageBytes = 4096;
+constexpr uint32_t kMaxUmask = 0777;
 
 // Counts a string against the bounds on size and refuses NUL.
 absl::Status CheckString(std::string_view field, const std::string& value, size_t* total) {
@@ -161,6 +162,7 @@ absl::StatusOr<CommandSpec> CommandSpec::Create(CommandParts parts) {
   if (!parts.cwd.empty() && parts.cwd[0] != '/') {
     return InvalidField("command.cwd", "is not an absolute path");
   }
+  if (parts.umask > kMaxUmask) return InvalidField("command.umask", "is not between 0 and 0777");
   if (parts.terminal.has_value()) {
     if (absl::Status status = CheckTerminal(*parts.terminal, &total); !status.ok()) return status;
     parts.merge_stderr = true;
@@ -182,6 +184,7 @@ keeper::v1::SpawnRecord CommandSpec::ToRecord() const {
   for (const auto& [name, value] : parts_.env) record.add_env(absl::StrCat(name, "=", value));
   record.set_user_shell(parts_.user_shell);
   record.set_cwd(parts_.cwd);
+  record.set_umask(parts_.umask);
   record.set_input(parts_.input);
   record.set_merge_stderr(parts_.merge_stderr);
   record.set_timeout_ns(static_cast<uint64_t>(parts_.timeout_ns));

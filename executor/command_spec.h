@@ -67,6 +67,7 @@ struct CommandParts {
   std::vector<std::pair<std::string, std::string>> env;
   std::string cwd;     // empty: the default
   std::string run_as;  // empty: the caller's own, see Policy
+  uint32_t umask = 022;
   bool input = false;
   bool merge_stderr = false;  // with a terminal it always is
   std::optional<TerminalSpec> terminal;

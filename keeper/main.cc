@@ -105,6 +105,10 @@ void AddOptions(CLI::App* app, Flags* flags, NodeConfig* config) {
                   "Disk that replies on their way to older clients may take together")
       ->type_name("SIZE")
       ->capture_default_str();
+  app->add_option("--stream-idle-timeout", config->stream_idle_timeout,
+                  "End streams on which nothing came or went for so long; 0s: never")
+      ->type_name("DURATION")
+      ->capture_default_str();
   app->add_option("--state-dir", config->state_dir,
                   "Directory of the audit, the lock, the spool and ended sessions' output")
       ->type_name("DIR")

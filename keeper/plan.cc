@@ -11,6 +11,8 @@
 namespace nacre::keeper {
 namespace {
 
+constexpr uint32_t kMaxUmask = 0777;
+
 // Debian's login.defs.
 constexpr char kRootPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr char kUserPath[] = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
@@ -108,6 +110,8 @@ absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& u
   }
   if (record.limits().nice() > 19) return absl::InvalidArgumentError("nice is beyond 19");
   plan.nice = static_cast<int>(record.limits().nice());
+  if (record.umask() > kMaxUmask) return absl::InvalidArgumentError("umask is beyond 0777");
+  if (record.has_umask()) plan.umask = record.umask();
   if (record.limits().open_files() > 0) {
     // What this process may not have itself, nobody gets from it.
     rlimit own;

@@ -186,6 +186,11 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("spool_limit: ", std::string(spool.status().message())));
   }
+  auto idle = ParseDurationNs(config.stream_idle_timeout);
+  if (!idle.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("stream_idle_timeout: ", std::string(idle.status().message())));
+  }
   auto front_user = FrontUser(config.front_user);
   if (!front_user.ok()) return front_user.status();
   absl::Status program = CheckProgram(config.front, *front_user);
@@ -204,8 +209,8 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   serving.socket_group = *group;
   serving.spool = !config.compat.empty();
   serving.front.path = std::filesystem::absolute(config.front);
-  serving.front.arguments = {"--log-level", config.log_level, "--spool-limit",
-                             std::to_string(*spool)};
+  serving.front.arguments = {"--log-level",          config.log_level,   "--spool-limit",
+                             std::to_string(*spool), "--stream-idle-ns", std::to_string(*idle)};
   for (const std::string& text : config.compat) {
     serving.front.arguments.insert(serving.front.arguments.end(), {"--compat", text});
   }

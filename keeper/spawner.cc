@@ -25,7 +25,6 @@ constexpr size_t kStackBytes = 64 * 1024;
 // Of a lane: the child's ends, the file to execute, the report.
 enum LaneFd { kIn, kOut, kErr, kProgram, kReport };
 static_assert(kReport + 1 == Spawner::kFdsPerLane);
-constexpr unsigned kCommandUmask = 022;
 constexpr size_t kMaxCpus = 8192;  // Linux's own bound
 
 // The kernel's own layout of a signal action (glibc's differs).
@@ -53,6 +52,7 @@ struct ChildArguments {
   bool reset_oom_score;
   bool reset_nice;
   int nice;
+  unsigned umask;
   const ProcessLimit* limits;
   size_t limit_count;
   bool switch_user;
@@ -212,7 +212,7 @@ NACRE_CHILD_CODE void ChildMain(void* argument) {
   if (args.switch_user) BecomeUser(args);
   if (args.no_new_privileges) raw::Syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
   EnterDirectory(args);
-  raw::Syscall(SYS_umask, kCommandUmask);
+  raw::Syscall(SYS_umask, args.umask);
   Execute(args);
 }
 
@@ -294,6 +294,7 @@ struct Spawner::Lane {
     arguments.cwd = plan.cwd.c_str();
     arguments.cwd_optional = plan.cwd_optional;
     arguments.nice = plan.nice;
+    arguments.umask = plan.umask;
     arguments.reset_nice = own_nice || plan.nice != 0;
     arguments.limits = plan.limits.data();
     arguments.limit_count = plan.limits.size();

@@ -59,6 +59,7 @@ struct ChildPlan {
   std::vector<ProcessLimit> limits;
   // 0 to 19; what this process has itself is not handed on, as far as it may.
   int nice = 0;
+  unsigned umask = 022;
   // cgroup that it is born in, a descriptor; -1: this process's own.
   int cgroup = -1;
   // It has memory of its own from the start. Whoever kills a process for want of memory kills all

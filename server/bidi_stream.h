@@ -21,8 +21,8 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
  public:
   // Begins to read. `executor` belongs to `loop`.
   BidiStream(asio::io_context& loop, Executor& executor, grpc::CallbackServerContext& context,
-             Identity identity)
-      : SessionStream(loop, executor, std::move(identity)),
+             Identity identity, int64_t idle_ns)
+      : SessionStream(loop, executor, std::move(identity), idle_ns),
         loop_(loop),
         context_(context),
         half_close_timer_(loop) {

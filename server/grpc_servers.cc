@@ -75,8 +75,12 @@ class NodeService : public v1::NodeService::CallbackService {
 // The service as one identity sees it.
 class ShellService : public v1::ShellService::CallbackService {
  public:
-  ShellService(asio::io_context& loop, Executor& executor, Identity identity)
-      : loop_(loop), executor_(executor), identity_(std::move(identity)) {}
+  ShellService(asio::io_context& loop, Executor& executor, Identity identity,
+               int64_t stream_idle_ns)
+      : loop_(loop),
+        executor_(executor),
+        identity_(std::move(identity)),
+        stream_idle_ns_(stream_idle_ns) {}
 
   grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* /*context*/,
                                 const v1::RunRequest* request, v1::RunResponse* response) override {
@@ -85,12 +89,12 @@ class ShellService : public v1::ShellService::CallbackService {
 
   grpc::ServerBidiReactor<v1::ExecRequest, v1::ExecResponse>* Exec(
       grpc::CallbackServerContext* context) override {
-    return new ExecReactor(loop_, executor_, *context, identity_);
+    return new ExecReactor(loop_, executor_, *context, identity_, stream_idle_ns_);
   }
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override {
-    return new AttachReactor(loop_, executor_, *context, identity_);
+    return new AttachReactor(loop_, executor_, *context, identity_, stream_idle_ns_);
   }
 
   grpc::ServerUnaryReactor* StartSession(grpc::CallbackServerContext* /*context*/,
@@ -101,7 +105,7 @@ class ShellService : public v1::ShellService::CallbackService {
 
   grpc::ServerWriteReactor<v1::StreamOutputResponse>* StreamOutput(
       grpc::CallbackServerContext* /*context*/, const v1::StreamOutputRequest* request) override {
-    return new StreamOutputReactor(loop_, executor_, identity_, *request);
+    return new StreamOutputReactor(loop_, executor_, identity_, stream_idle_ns_, *request);
   }
 
   grpc::ServerUnaryReactor* WriteInput(grpc::CallbackServerContext* /*context*/,
@@ -170,14 +174,15 @@ class ShellService : public v1::ShellService::CallbackService {
   asio::io_context& loop_;
   Executor& executor_;
   const Identity identity_;
+  const int64_t stream_idle_ns_;
 };
 
 }  // namespace
 
 struct GrpcServers::Principal {
   Principal(asio::io_context& loop, Executor& executor, const v1::Node& facts,
-            const Identity& identity)
-      : node(loop, executor, facts), shell(loop, executor, identity) {
+            const Identity& identity, int64_t stream_idle_ns)
+      : node(loop, executor, facts), shell(loop, executor, identity, stream_idle_ns) {
     grpc::ServerBuilder builder;
     builder.RegisterService(&node);
     builder.RegisterService(&shell);
@@ -203,8 +208,9 @@ struct GrpcServers::Principal {
   std::unique_ptr<grpc::Server> server;
 };
 
-GrpcServers::GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts)
-    : loop_(loop), executor_(executor), facts_(std::move(facts)) {
+GrpcServers::GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts,
+                         int64_t stream_idle_ns)
+    : loop_(loop), executor_(executor), facts_(std::move(facts)), stream_idle_ns_(stream_idle_ns) {
   grpc::EnableDefaultHealthCheckService(true);
 }
 
@@ -216,7 +222,8 @@ absl::Status GrpcServers::Serve(const Identity& identity, UniqueFd connection) {
     if (principals_.size() >= kMaxPrincipals) {
       return absl::ResourceExhaustedError("too many identities at once");
     }
-    auto principal = std::make_unique<Principal>(loop_, executor_, facts_, identity);
+    auto principal =
+        std::make_unique<Principal>(loop_, executor_, facts_, identity, stream_idle_ns_);
     if (principal->server == nullptr) return absl::InternalError("gRPC server did not start");
     it = principals_.emplace(identity.name, std::move(principal)).first;
   }

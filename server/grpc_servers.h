@@ -19,8 +19,9 @@ namespace nacre {
 // Shutdown.
 class GrpcServers {
  public:
-  // `facts`: what GetNode tells that doesn't change while this process lives.
-  GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts);
+  // `facts`: what GetNode tells that doesn't change while this process lives. `stream_idle_ns`: how
+  // long nothing may happen on a stream; 0: for ever.
+  GrpcServers(asio::io_context& loop, Executor& executor, v1::Node facts, int64_t stream_idle_ns);
   ~GrpcServers();
 
   // Hands an accepted, non-blocking connection of `identity` to gRPC. RESOURCE_EXHAUSTED: too many
@@ -40,6 +41,7 @@ class GrpcServers {
   asio::io_context& loop_;
   Executor& executor_;
   const v1::Node facts_;
+  const int64_t stream_idle_ns_;
   std::map<std::string, std::unique_ptr<Principal>> principals_;
 };
 

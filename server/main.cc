@@ -1,6 +1,7 @@
 // nacre-front: wires keeper link, executor, gRPC and the compatibility port together. Started by
 // nacred only.
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -40,6 +42,7 @@
 namespace nacre {
 namespace {
 
+constexpr int kMebibyte = 1 << 20;
 constexpr int kChannelFd = STDIN_FILENO;
 // How long streams may take to deliver their last output once no command runs.
 constexpr auto kDeliveryTime = std::chrono::seconds(10);
@@ -50,6 +53,8 @@ constexpr auto kOwnDrainTime = std::chrono::seconds(10);
 // another.
 constexpr auto kRetiredTime = std::chrono::seconds(60);
 constexpr auto kFarewellTime = std::chrono::milliseconds(100);
+// How often memory that a crowd of sessions has left free goes back to the system.
+const absl::Duration kTidyTime = absl::Seconds(5);
 
 // Settings meant for some other gRPC program must not reach this one.
 void ScrubEnvironment() {
@@ -66,6 +71,7 @@ void ScrubEnvironment() {
 struct Options {
   std::vector<CompatListener> compat;
   uint64_t spool_limit = 0;
+  int64_t stream_idle_ns = 0;
 };
 
 absl::Status AddCompat(const std::vector<std::string>& texts, Options* options) {
@@ -85,8 +91,8 @@ class Front {
         options_(options),
         policy_(MakePolicy(link.welcome())),
         executor_(loop, link, policy_),
-        servers_(loop, executor_,
-                 GatherNodeFacts(link.welcome(), NACRE_VERSION, Dialects(options))),
+        servers_(loop, executor_, GatherNodeFacts(link.welcome(), NACRE_VERSION, Dialects(options)),
+                 options.stream_idle_ns),
         grpc_fds_(FdBudget::OfThisProcess() / (options.compat.empty() ? 1 : 2)),
         acceptor_(loop, grpc_fds_, policy_,
                   [this](const Identity& identity, UniqueFd connection) {
@@ -184,7 +190,9 @@ class Front {
     });
   }
 
-  void AwaitDrained() { drained_.WaitForNotification(); }
+  void AwaitDrained() {
+    while (!drained_.WaitForNotificationWithTimeout(kTidyTime)) malloc_trim(0);
+  }
   // Waits until the last output is delivered, as long as that may take.
   void AwaitDelivered() {
     const absl::Time now = absl::Now();
@@ -294,13 +302,20 @@ int Main(int argc, char** argv) {
   std::vector<std::string> compat;
   app.add_option("--compat", compat);
   app.add_option("--spool-limit", options.spool_limit);
+  app.add_option("--stream-idle-ns", options.stream_idle_ns);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   signal(SIGPIPE, SIG_IGN);
+  // Debian's Abseil is built with it, and gRPC locks a lot.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ScrubEnvironment();
+  // Messages come and go: their memory is used again instead of being asked of the kernel each
+  // time.
+  mallopt(M_MMAP_THRESHOLD, 4 * kMebibyte);
+  mallopt(M_TRIM_THRESHOLD, 8 * kMebibyte);
   log::Init("nacre-front", levels.at(log_level));
   struct stat channel;
   if (fstat(kChannelFd, &channel) != 0 || !S_ISSOCK(channel.st_mode)) {

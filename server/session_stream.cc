@@ -19,18 +19,21 @@ constexpr auto kStartedHold = std::chrono::milliseconds(1);
 // How long a viewer may take nothing.
 constexpr auto kStuckTime = std::chrono::seconds(60);
 constexpr int64_t kMinKeepaliveNs = 100'000'000;
-constexpr uint64_t kInputAckStep = 64 * 1024;
+constexpr uint64_t kInputAckStep = kInputRingBytes / 4;
 constexpr size_t kMaxInput = 1024 * 1024;
 
 }  // namespace
 
-SessionStream::SessionStream(asio::io_context& loop, Executor& executor, Identity identity)
+SessionStream::SessionStream(asio::io_context& loop, Executor& executor, Identity identity,
+                             int64_t idle_ns)
     : loop_(loop),
       executor_(executor),
       identity_(std::move(identity)),
       hold_timer_(loop),
       stuck_timer_(loop),
-      quiet_timer_(loop) {}
+      quiet_timer_(loop),
+      idle_timer_(loop),
+      idle_ns_(idle_ns) {}
 
 // --- the first message --------------------------------------------------------------------------
 
@@ -141,6 +144,8 @@ void SessionStream::OnLog(const absl::StatusOr<LogView>& log) {
   }
   reader_.emplace(*log, first_position_);
   sent_ = first_position_;
+  NoteActivity();
+  WatchIdle();
   ReadNext();
   if (!is_start_) {
     Pump();
@@ -170,6 +175,7 @@ absl::Status SessionStream::HandleInput(v1::Input input) {
     return InvalidField("input.data", absl::StrFormat("exceeds %d bytes", kMaxInput));
   }
   if (!session_->written_by(this)) return absl::OkStatus();  // it will hear, or has heard
+  NoteActivity();
   pending_input_ =
       PendingInput{.offset = input.has_offset() ? input.offset() : session_->input_offset(),
                    .data = std::move(*input.mutable_data()),
@@ -196,6 +202,7 @@ absl::Status SessionStream::FlushInput() {
 absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
   if (!may_act_) return InvalidField("signal", "comes from a viewer");
   if (absl::Status status = CheckSignal(signal); !status.ok()) return status;
+  NoteActivity();
   session_->Signal(signal.number(), ToKillScope(signal.scope()));
   return absl::OkStatus();
 }
@@ -203,6 +210,7 @@ absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
 absl::Status SessionStream::HandleResize(const v1::Resize& resize) {
   if (!may_act_) return InvalidField("resize", "comes from a viewer");
   if (absl::Status status = CheckResize(*session_, resize); !status.ok()) return status;
+  NoteActivity();
   session_->Resize(resize.rows(), resize.columns());
   return absl::OkStatus();
 }
@@ -260,6 +268,7 @@ void SessionStream::MarkFinished() {
   hold_timer_.cancel();
   stuck_timer_.cancel();
   quiet_timer_.cancel();
+  idle_timer_.cancel();
 }
 
 // --- the session's progress ---------------------------------------------------------------------
@@ -316,6 +325,26 @@ void SessionStream::AwaitQuiet() {
     if (error || finished_ || writing_) return;
     NewEvents()->Add()->mutable_keepalive();
     Write();
+  });
+}
+
+void SessionStream::NoteActivity() { active_at_ = std::chrono::steady_clock::now(); }
+
+// Looked at when it would be due, not set anew with every message.
+void SessionStream::WatchIdle() {
+  if (idle_ns_ == 0) return;
+  idle_timer_.expires_at(active_at_ + std::chrono::nanoseconds(idle_ns_));
+  idle_timer_.async_wait([this](std::error_code error) {
+    if (error || finished_) return;
+    if (std::chrono::steady_clock::now() - active_at_ < std::chrono::nanoseconds(idle_ns_)) {
+      WatchIdle();
+      return;
+    }
+    Leave(Session::Leaving::kLost);
+    MarkFinished();
+    End(MakeError(absl::StatusCode::kResourceExhausted, "STREAM_IDLE",
+                  "nothing came or went for as long as this node lets a stream be idle; attach to "
+                  "the session to go on"));
   });
 }
 
@@ -406,6 +435,7 @@ bool SessionStream::AddOutput(Events* events) {
     }
     room -= chunk->size();
     sent_ = reader_->position();
+    NoteActivity();
   }
   return false;
 }

@@ -4,6 +4,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,8 @@ class SessionStream : protected SessionFollower {
  protected:
   using Events = google::protobuf::RepeatedPtrField<v1::SessionEvent>;
 
-  SessionStream(asio::io_context& loop, Executor& executor, Identity identity);
+  // `idle_ns`: how long nothing may come or go; 0: for ever.
+  SessionStream(asio::io_context& loop, Executor& executor, Identity identity, int64_t idle_ns);
 
   // --- what the RPC does ---
   // Where events for the next write go; empty.
@@ -90,6 +92,8 @@ class SessionStream : protected SessionFollower {
   void PumpSoon();
   void WatchWrite();
   void AwaitQuiet();
+  void NoteActivity();
+  void WatchIdle();
 
   asio::io_context& loop_;
   Executor& executor_;
@@ -106,8 +110,10 @@ class SessionStream : protected SessionFollower {
   bool first_sent_ = false, input_taken_ = false, drive_taken_ = false, writing_ = false,
        finished_ = false;
   // `started` waits for what may travel with it; a viewer that takes nothing is not waited for.
-  asio::steady_timer hold_timer_, stuck_timer_, quiet_timer_;
+  asio::steady_timer hold_timer_, stuck_timer_, quiet_timer_, idle_timer_;
   int64_t keepalive_ns_ = 0;  // 0: none
+  const int64_t idle_ns_;     // 0: none
+  std::chrono::steady_clock::time_point active_at_;
   std::optional<PendingInput> pending_input_;
   uint64_t input_acked_ = 0;
   // From the first ack on, output is released as acknowledged instead of as written.

@@ -8,8 +8,9 @@
 namespace nacre {
 
 StreamOutputReactor::StreamOutputReactor(asio::io_context& loop, Executor& executor,
-                                         Identity identity, const v1::StreamOutputRequest& request)
-    : SessionStream(loop, executor, std::move(identity)), loop_(loop) {
+                                         Identity identity, int64_t idle_ns,
+                                         const v1::StreamOutputRequest& request)
+    : SessionStream(loop, executor, std::move(identity), idle_ns), loop_(loop) {
   v1::Attach attach;
   attach.set_session_id(request.session_id());
   attach.set_drive(request.drive());

@@ -14,7 +14,7 @@ class StreamOutputReactor : public grpc::ServerWriteReactor<v1::StreamOutputResp
                             private SessionStream {
  public:
   StreamOutputReactor(asio::io_context& loop, Executor& executor, Identity identity,
-                      const v1::StreamOutputRequest& request);
+                      int64_t idle_ns, const v1::StreamOutputRequest& request);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;

@@ -73,6 +73,7 @@ absl::Status ToParts(const v1::Command& command, CommandParts* parts) {
   }
   parts->cwd = command.cwd().empty() ? command.cwd_bytes() : command.cwd();
   parts->run_as = command.run_as_user();
+  if (command.has_umask()) parts->umask = command.umask();
   absl::Status status = ToLimits(command.limits(), &parts->limits);
   status.Update(CheckEnum(command.input(), v1::InputMode_IsValid, "command.input"));
   status.Update(CheckEnum(command.stderr_mode(), v1::StderrMode_IsValid, "command.stderr_mode"));

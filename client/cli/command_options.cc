@@ -89,6 +89,17 @@ void CommandOptions::AddTo(CLI::App* app) {
   app->add_option("-u,--user", command_.run_as_user,
                   "User to run it as; default: ourselves, or for root the daemon's user")
       ->type_name("USER");
+  app->add_option_function<std::string>(
+         "--umask",
+         [this](const std::string& text) {
+           const bool octal = !text.empty() && text.size() <= 4 &&
+                              text.find_first_not_of("01234567") == std::string::npos;
+           const uint64_t mask = octal ? std::stoul(text, nullptr, 8) : 01000;
+           if (mask > 0777) throw CLI::ValidationError("--umask", "is no octal number up to 777");
+           command_.umask = static_cast<uint32_t>(mask);
+         },
+         "Permissions that its files don't get, octal; default: 022")
+      ->type_name("MODE");
   AddDuration(app, "--timeout", &timeout_, absl::Milliseconds(1),
               "End it after this long, e.g. 500ms, 1s, 1.5m, 2h");
   AddPairs(app, "--tag", &command_.tags, "NAME=VALUE", "Label to find the session by; repeatable");
@@ -105,7 +116,7 @@ void CommandOptions::AddTo(CLI::App* app) {
   AddLadder(app, &command_.ladder);
   AddOverflow(app, &command_.overflow);
   AddSize(app, "--keep", &command_.retention_bytes,
-          "Newest output kept of each stream, 256K (default) to 1M");
+          "Newest output kept of each stream, 512K (default) to 1M");
   app->add_flag("--merge-stderr", command_.merge_stderr,
                 "Its standard error goes into its standard output, in order");
   app->add_flag_callback(

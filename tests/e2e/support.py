@@ -460,12 +460,13 @@ class Node:
 class NodeTest(unittest.TestCase):
     """Tests on one daemon; after each the next call works and nothing is left of the last."""
 
+    node_arguments = ()
     node_options = {}
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.node = Node(**cls.node_options)
+        cls.node = Node(*cls.node_arguments, **cls.node_options)
         try:
             cls.node.start()
             cls.node.warm_up()

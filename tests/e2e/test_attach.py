@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 import support
@@ -44,6 +45,31 @@ class ReaderTest(SessionTest):
         self.addCleanup(process.kill)
         self.assertEqual(process.stdout.readline(), b"attached\n")
         return process
+
+
+class IdleStreams(SessionTest):
+    node_arguments = ("--stream-idle-timeout", "2s")
+
+    def test_a_quiet_stream_is_ended_keepalives_or_not_and_its_session_goes_on_as_its_policy_says(self):
+        start = command("sleep", "1000", policies={"on_disconnect": command_pb2.ON_DISCONNECT_KEEP})
+        start.keepalive_interval.nanos = 100_000_000
+        kept, lost = Exec(self.calls, start), Exec(self.calls, command("sleep", "1000", policies=AT_ONCE))
+        session, doomed = (call.await_event("started").session.id for call in (kept, lost))
+        viewers = [Attach(self.calls, session), StreamOutput(self.calls, session)]
+        for stream in (kept, lost, *viewers):
+            self.assert_refused(stream.error(), "RESOURCE_EXHAUSTED", "STREAM_IDLE")
+        self.assertEqual(self.get(session).state, RUNNING)
+        self.assertEqual(self.wait(doomed).termination.cause, session_pb2.CAUSE_DISCONNECTED)
+
+    def test_output_and_input_keep_a_stream(self):
+        writes = Exec(self.calls, shell("for i in $(seq 15); do sleep 0.2; echo $i; done"))
+        self.assertEqual(writes.follow().stdout.split()[-1], b"15")
+        reads = Exec(self.calls, shell("cat >/dev/null; echo end", input=STREAM))
+        for _ in range(15):
+            time.sleep(0.2)  # what is shown is that time passes
+            reads.send(input=shell_pb2.Input(data=b"x"))
+        reads.half_close()
+        self.assertEqual(reads.follow().stdout, b"end\n")
 
 
 class Driver(SessionTest):

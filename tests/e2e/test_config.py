@@ -91,7 +91,7 @@ class Right(ConfigTest):
         self.assert_right("")
         config = tomllib.loads(self.printed(text=""))
         self.assertEqual((config["cgroup"], config["drain_timeout"], config["spool_limit"], config["log_level"],
-                          config["insecure_loopback"]), ("auto", "30s", "16G", "info", False))
+                          config["insecure_loopback"], config["stream_idle_timeout"]), ("auto", "30s", "16G", "info", False, "0s"))
         self.assertEqual(len(config["listen"]), 1)
         self.assertTrue(config["listen"][0].startswith("unix:/"))
         self.assertEqual(pathlib.Path(config["front"]).resolve(), (support.BIN / "nacre-front").resolve())
@@ -179,7 +179,8 @@ class Wrong(ConfigTest):
 
     def test_values_that_mean_nothing_are_refused_with_what_they_are(self):
         for text, *words in (('log_level = "loud"', "loud", "debug"), ('drain_timeout = "soon"', "soon"),
-                             ('drain_timeout = "-1s"', "-1s"), ('spool_limit = "lots"', "lots"),
+                             ('drain_timeout = "-1s"', "-1s"), ('stream_idle_timeout = "1 day"', "stream_idle_timeout"),
+                             ('spool_limit = "lots"', "lots"),
                              ('listen = ["nonsense"]', "nonsense"), ('listen = ["0.0.0.0:7070"]', "0.0.0.0:7070"),
                              ('listen = ["127.0.0.1:7070"]', "--insecure-loopback"),
                              ('socket_group = "nosuchgroup"', "nosuchgroup")):
@@ -187,7 +188,8 @@ class Wrong(ConfigTest):
                 self.assert_wrong(text, *words)
 
     def test_empty_strings_are_refused_by_name(self):
-        for key in ("front", "cgroup", "drain_timeout", "spool_limit", "log_level"):
+        for key in ("front", "cgroup", "drain_timeout", "spool_limit", "log_level",
+                    "stream_idle_timeout"):
             with self.subTest(key=key):
                 self.assert_wrong(f'{key} = ""', f"{key}: an empty string")
         self.assertIn("state_dir: an empty string", self.nacred("--state-dir", "", "--check-config", path=os.devnull).stderr)
@@ -199,7 +201,8 @@ class Wrong(ConfigTest):
                 self.assert_wrong("", f"{flag[2:].replace('-', '_')}: an empty string", args=(flag, ""))
 
     def test_control_characters_are_refused_by_name(self):
-        for key in ("state_dir", "front", "front_user", "socket_group", "cgroup", "drain_timeout", "spool_limit", "log_level"):
+        for key in ("state_dir", "front", "front_user", "socket_group", "cgroup", "drain_timeout", "spool_limit", "log_level",
+                    "stream_idle_timeout"):
             for bad in ("\\u0000", "\\n", "\\u001b", "\\u007f"):
                 with self.subTest(key=key, bad=bad):
                     self.write(f'{key} = "/x{bad}"')
@@ -329,14 +332,15 @@ class Files(ConfigTest):
 class CommandLine(ConfigTest):
     """What is given on the command line goes over what the file says."""
 
-    FILE = ('log_level = "debug"\ndrain_timeout = "1m"\nspool_limit = "1G"\ncgroup = "off"\ninsecure_loopback = true\n'
+    FILE = ('log_level = "debug"\ndrain_timeout = "1m"\nstream_idle_timeout = "1h"\nspool_limit = "1G"\ncgroup = "off"\ninsecure_loopback = true\n'
             f'state_dir = "/file"\nfront = "{FRONT}"\nlisten = ["unix:/file/s", "unix:/file/t"]\n'
             f'run_as = ["{OWN}", "nosuchuser"]\n' + COMPAT)
 
     def test_each_flag_beats_its_key(self):
         for args, key, value in ((("--log-level", "error"), "log_level", "error"),
                                  (("--drain-timeout", "2s"), "drain_timeout", "2s"),
-                                 (("--spool-limit", "2G"), "spool_limit", "2G"), (("--cgroup", "auto"), "cgroup", "auto"),
+                                 (("--spool-limit", "2G"), "spool_limit", "2G"),
+                                 (("--stream-idle-timeout", "3h"), "stream_idle_timeout", "3h"), (("--cgroup", "auto"), "cgroup", "auto"),
                                  (("--state-dir", "/flag"), "state_dir", "/flag"), (("--front", "/bin/true"), "front", "/bin/true"),
                                  (("--no-insecure-loopback",), "insecure_loopback", False)):
             with self.subTest(key=key):

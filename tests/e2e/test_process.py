@@ -45,6 +45,17 @@ class Process(NodeTest):
     def test_the_umask_is_022(self):
         self.assertEqual(self.sh("umask").strip(), "0022")
 
+    def test_the_umask_is_the_one_asked_for(self):
+        for mask in ("0", "077", "0777"):
+            with self.subTest(mask=mask):
+                asked = self.node.nacre("exec", "--umask", mask, "-c", "umask")
+                self.assertEqual((int(asked.stdout, 8), asked.returncode), (int(mask, 8), 0), asked.stderr)
+        for mask in ("1000", "08", "rwx", "-1", ""):
+            with self.subTest(mask=mask):
+                refused = self.node.nacre("exec", f"--umask={mask}", "true")
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertIn(b"--umask", refused.stderr)
+
     def test_it_inherits_no_descriptors_but_the_three(self):
         for fields in ({}, {"input": STREAM}, {"stderr_mode": command_pb2.STDERR_MODE_MERGED}):
             call = support.Exec(self.stub(), support.command("ls", "-l", "/proc/self/fd", **fields))

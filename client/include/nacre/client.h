@@ -115,7 +115,9 @@ struct Command {
   bool login_shell = false;       // The user's own shell instead, as at a login.
   // Added to the node's clean base (PATH, HOME, USER, LOGNAME, SHELL, LANG, NACRE_SESSION_ID).
   std::map<std::string, std::string> env;
-  std::string cwd;            // Absolute. Empty: the user's home.
+  std::string cwd;  // Absolute. Empty: the user's home.
+  // Permission bits that files it creates don't get, 0 to 0777. Default: 022.
+  std::optional<uint32_t> umask;
   std::string run_as_user;    // UTF-8. Empty: the caller's own; the daemon's for root.
   bool input = false;         // Whether it reads WriteInput(). False: it reads end of file.
   bool merge_stderr = false;  // Whether its standard error joins its standard output, in order.
@@ -132,7 +134,7 @@ struct Command {
   // How long the node holds what a lost driver lacks. Default: 30 s. At most 24 h.
   std::optional<absl::Duration> disconnect_grace;
   Overflow overflow = Overflow::kKeepNewest;
-  // Newest output of each stream that is kept for later readers. 0: 256 KiB, which is also the
+  // Newest output of each stream that is kept for later readers. 0: 512 KiB, which is also the
   // least; at most 1 MiB.
   uint64_t retention_bytes = 0;
   // How long the session is kept after its end; 0: not at all. Default: 10 min. At most 7 days.
@@ -258,7 +260,7 @@ using Event = std::variant<Started, Output, Gap, Disconnected, Resumed, Terminat
 // **When the connection is lost** (UNAVAILABLE without a reason, or with FRONT_RESTARTING), Next()
 // opens the next one and goes on where it was: at once, then after 50 ms, doubling to 2 s, each
 // give or take half, for ConnectOptions::resume_for at most. Meanwhile input waits once the node's
-// window (256 KiB) is full, Cancel() and Detach() are remembered, and so are up to 16 signals. A
+// window (512 KiB) is full, Cancel() and Detach() are remembered, and so are up to 16 signals. A
 // start whose answer was lost is sent again under its request_id, so it runs once as long as the
 // node was not restarted. A start that was never sent, for nobody listens there, is not retried.
 class Process {
