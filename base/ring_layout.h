@@ -76,11 +76,11 @@ struct OrderRun {
 
 inline constexpr size_t kHeaderBytes = 4096;
 inline constexpr size_t kOrderEntries = 4096;
-inline constexpr size_t kDefaultRingBytes = 256 * 1024;
+inline constexpr size_t kDefaultRingBytes = 512 * 1024;
 // Room for one output ring in a slot. The arena is sparse: what is not used costs address space
 // only.
 inline constexpr size_t kMaxRingBytes = 1024 * 1024;
-inline constexpr size_t kInputRingBytes = 256 * 1024;
+inline constexpr size_t kInputRingBytes = 512 * 1024;
 inline constexpr size_t kSlotBytes =
     kHeaderBytes + kOrderEntries * sizeof(OrderEntry) + kStreams * kMaxRingBytes;
 

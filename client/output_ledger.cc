@@ -1,6 +1,6 @@
 #include "client/output_ledger.h"
 
-#include <xxhash.h>
+#include <xxh_x86dispatch.h>  // xxhash.h, by this machine's vector instructions
 
 #include <algorithm>
 

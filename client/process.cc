@@ -10,8 +10,8 @@
 namespace nacre::client {
 namespace {
 
-// Output taken before the node hears of it. Half of its smallest ring (256 KiB): the command writes
-// into one half while the acknowledgement of the other is on its way.
+// Output taken before the node hears of it. A quarter of its smallest ring (512 KiB): the command
+// writes on while the acknowledgement is on its way.
 constexpr uint64_t kAckBytes = 128 << 10;
 // Likewise in pieces: the node keeps the order of so many more pieces of its two streams.
 constexpr int kAckOutputs = 1000;

@@ -28,7 +28,6 @@ nacre_static_libs(absl_libs ${absl_names})
 nacre_static_libs(grpc_libs ${grpc_names})
 nacre_static_libs(protobuf_lib protobuf)
 nacre_static_libs(protobuf_lite_lib protobuf-lite)
-nacre_static_libs(xxhash_lib xxhash)
 nacre_static_libs(crypto_lib crypto)
 nacre_static_libs(seccomp_lib seccomp)
 
@@ -41,7 +40,8 @@ endfunction()
 nacre_external(absl -Wl,--start-group ${absl_libs} -Wl,--end-group Threads::Threads rt)
 nacre_external(protobuf_lite ${protobuf_lite_lib} Threads::Threads)
 nacre_external(grpc -Wl,--start-group ${grpc_libs} ${protobuf_lib} ${absl_libs} -Wl,--end-group Threads::Threads rt dl)
-nacre_external(xxhash ${xxhash_lib})
+# Only the shared one chooses by the machine's vector instructions.
+nacre_external(xxhash xxhash)
 nacre_external(seccomp ${seccomp_lib})
 nacre_external(crypto ${crypto_lib} Threads::Threads dl)
 

@@ -32,9 +32,10 @@ constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
 // Session numbers that a front may leave out at once: so many that no front can use them all up.
 constexpr uint64_t kMaxLeftOut = 1'000'000;
-// Descriptors of a running session: three pipes and its pidfd; of the keeper itself: a few.
-constexpr size_t kFdsPerSession = 4;
+// Descriptors of the keeper itself.
 constexpr size_t kOwnFds = 32;
+// Of a start beside those of its session.
+constexpr size_t kFdsPerStart = 2;
 // How long a front may take to leave once it has nothing left to do.
 constexpr int64_t kFrontLeaveNs = 10'000'000'000;
 // How long a front may take to let go of its sessions, and to finish those it keeps.
@@ -152,8 +153,10 @@ absl::Status Keeper::Open() {
   if (!front_launcher.ok()) return front_launcher.status();
   front_launcher_ = *std::move(front_launcher);
   max_starts_of_user_ = std::max(1, lanes / 2);
-  const size_t reserved = kOwnFds + Spawner::kFdsPerLane * (static_cast<size_t>(lanes) + 1);
-  max_running_ = files.rlim_max > reserved ? (files.rlim_max - reserved) / kFdsPerSession : 0;
+  // A start needs some more than the session that it becomes.
+  const size_t reserved =
+      kOwnFds + (Spawner::kFdsPerLane + kFdsPerStart) * (static_cast<size_t>(lanes) + 1);
+  max_descriptors_ = files.rlim_max > reserved ? files.rlim_max - reserved : 0;
 
   auto lock = OnceFree([this] { return LockDirectory(options_.state_dir); });
   if (!lock.ok()) return lock.status();
@@ -712,7 +715,8 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
   if (user->name != users_.own().name || users_.own_has_other_groups()) {
     plan->credentials = Credentials{.uid = user->uid, .gid = user->gid, .groups = user->groups};
   }
-  if (running_ >= max_running_) {
+  const size_t descriptors = Session::DescriptorsOf(record);
+  if (descriptors_ + descriptors > max_descriptors_) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("open files: %d sessions run, no more fit the limit", running_));
   }
@@ -725,6 +729,7 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
     return absl::InternalError(status.message());
   }
   ++running_;
+  descriptors_ += descriptors;
   auto session = std::make_unique<Session>(*this, number, id, static_cast<uint32_t>(slot),
                                            *std::move(plan), *std::move(cgroup), record);
   session->front = &front;
@@ -754,6 +759,8 @@ void Keeper::LaunchQueued() {
     it = queued_.erase(it);
     if (session->over()) continue;
     session->Launch();
+    if (session->over()) continue;
+    leaders_.insert(session->pid());
     starting_.push_back(session);
   }
 }
@@ -777,6 +784,8 @@ void Keeper::PumpRunnable() {
 
 void Keeper::OnEnd(Session* session) {
   --running_;
+  descriptors_ -= session->descriptors();
+  leaders_.erase(session->pid());
   const std::string line = session->state() == Session::State::kEnded
                                ? EndLine(session->id(), session->termination())
                                : FailureLine(session->id(), session->failure());
@@ -829,8 +838,7 @@ bool Keeper::IsOwnChild(pid_t pid) const {
   for (const Front* front : Fronts()) {
     if (front->pid() == pid) return true;
   }
-  return std::any_of(sessions_.begin(), sessions_.end(),
-                     [pid](const auto& entry) { return entry.second->leader() == pid; });
+  return leaders_.contains(pid);
 }
 
 // Orphans of the sessions, where they are ours.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -170,7 +171,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   std::optional<Served> before_reload_;
   uint32_t epoch_ = 0;
   int64_t start_unix_ns_ = 0;
-  size_t max_running_ = 0;
+  size_t max_descriptors_ = 0;
 
   std::unique_ptr<Front> front_, successor_;
   std::vector<std::unique_ptr<Front>> retired_, gone_;
@@ -181,6 +182,9 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   std::unique_ptr<Archive> archive_;
   uint64_t next_session_ = 1;
   size_t running_ = 0;
+  // Of the sessions that run: what they hold at most, and their first processes.
+  size_t descriptors_ = 0;
+  std::set<pid_t> leaders_;
   std::deque<Session*> queued_;
   std::vector<Session*> runnable_, starting_;
   int64_t max_starts_of_user_ = 1;

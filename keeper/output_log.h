@@ -1,7 +1,7 @@
 #pragma once
 
 #include <sys/uio.h>
-#include <xxhash.h>
+#include <xxh_x86dispatch.h>  // xxhash.h, by this machine's vector instructions
 
 #include <array>
 #include <cstdint>

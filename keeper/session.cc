@@ -18,7 +18,10 @@
 namespace nacre::keeper {
 namespace {
 
-constexpr size_t kTurnBytes = 64 * 1024;
+// A command that writes on and on, or reads, gets a bigger pipe than the kernel's 64 KiB, and
+// longer turns: each costs wake-ups of all who are on the way.
+constexpr uint64_t kBusyBytes = 1024 * 1024;
+constexpr size_t kBusyPipeBytes = 256 * 1024;
 // How long, in all, an ended leader's session waits on an empty pipe that others hold open.
 constexpr int64_t kHoldNs = 1'000'000'000;
 // How soon a leader that a tracer keeps is asked for again.
@@ -26,8 +29,10 @@ constexpr int64_t kReapRetryNs = 20'000'000;
 // How long the news that a command runs waits for more: then a short one's whole life is one
 // datagram, and wakes the front once. A front that has input to give is not kept waiting.
 constexpr int64_t kSpawnedHoldNs = 1'000'000;
-// Input that the front has not heard of is reported in steps of this size, or when all is consumed.
-constexpr uint64_t kInputStep = 64 * 1024;
+// Input that the front has not heard of is reported in steps of this size, or when all has been
+// consumed for a moment: whoever writes on and on needs no news of each piece.
+constexpr uint64_t kInputStep = kInputRingBytes / 4;
+constexpr int64_t kInputQuietNs = 2'000'000;
 constexpr size_t kMaxState = 4096;
 // How long a start may take. It holds a lane, and once it is its user's that user can stop it.
 constexpr int64_t kStartNs = 10'000'000'000;
@@ -63,6 +68,9 @@ absl::Status OpenPipe(int keeper_end, UniqueFd* keeper, UniqueFd* child) {
   return absl::OkStatus();
 }
 
+// If it is a pipe, and one user's pipes have not reached their bound (pipe(7)).
+void WidenPipe(int fd) { fcntl(fd, F_SETPIPE_SZ, static_cast<int>(kBusyPipeBytes)); }
+
 }  // namespace
 
 Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t slot, ChildPlan plan,
@@ -84,6 +92,7 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       cpu_limit_ns_(Bounded(record.limits().cpu_ns())),
       memory_limited_(record.limits().memory_bytes() > 0),
       has_terminal_(record.has_terminal()),
+      descriptors_(DescriptorsOf(record)),
       window_{.rows = static_cast<uint16_t>(record.terminal().rows()),
               .columns = static_cast<uint16_t>(record.terminal().columns())},
       front_record_(record.session_record()),
@@ -92,6 +101,12 @@ Session::Session(SessionHost& host, uint64_t number, std::string id, uint32_t sl
       ring_bytes_(record.ring_bytes()) {
   log_.Limit(record.limits().output_bytes());
   input_eof_ = has_terminal_ && !has_input_;
+}
+
+// Its pidfd, its pipes, or a terminal twice.
+size_t Session::DescriptorsOf(const v1::SpawnRecord& record) {
+  if (record.has_terminal()) return 3;
+  return 2U + (record.merge_stderr() ? 0U : 1U) + (record.input() ? 1U : 0U);
 }
 
 // Reading and writing are watched apart, so each has a descriptor.
@@ -261,8 +276,9 @@ bool Session::Turn() {
   for (uint32_t stream = 0; stream < kStreams; ++stream) {
     Pipe& pipe = pipes_[stream];
     if (!pipe.readable || !pipe.fd.valid()) continue;
-    switch (log_.PullFrom(pipe.fd.get(), stream, kTurnBytes)) {
+    switch (log_.PullFrom(pipe.fd.get(), stream, pipe.turn_bytes)) {
       case OutputLog::Pull::kData:
+        if (log_.bytes(stream) >= kBusyBytes) Widen(&pipe);
         more = true;
         break;
       case OutputLog::Pull::kLastData:
@@ -286,6 +302,12 @@ bool Session::Turn() {
   NoteProgress();
   MaybeFinish();
   return more && !over();
+}
+
+void Session::Widen(Pipe* pipe) {
+  if (pipe->turn_bytes == kBusyPipeBytes) return;
+  pipe->turn_bytes = kBusyPipeBytes;
+  WidenPipe(pipe->fd.get());
 }
 
 void Session::OnOutputEnd(uint32_t stream) {
@@ -353,17 +375,21 @@ void Session::PumpInput() {
     const size_t offset = input_consumed_ % kInputRingBytes;
     const size_t bytes =
         std::min<uint64_t>(input_produced_ - input_consumed_, kInputRingBytes - offset);
-    const ssize_t written = write(input_.get(), host_.arena().input(slot_) + offset, bytes);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0 && errno == EAGAIN) break;
-    if (written < 0) {
+    const ssize_t result = write(input_.get(), host_.arena().input(slot_) + offset, bytes);
+    if (result < 0 && errno == EINTR) continue;
+    if (result < 0 && errno == EAGAIN) break;
+    if (result < 0) {
       // The command has closed its input: what there is goes nowhere. A pipe stays closed.
       input_consumed_ = input_produced_;
       if (!has_terminal_) host_.loop().Close(&input_);
       break;
     }
-    last_typed_ = host_.arena().input(slot_)[offset + static_cast<size_t>(written) - 1];
-    input_consumed_ += static_cast<uint64_t>(written);
+    const auto written = static_cast<uint64_t>(result);
+    if (input_consumed_ < kBusyBytes && input_consumed_ + written >= kBusyBytes) {
+      WidenPipe(input_.get());
+    }
+    last_typed_ = host_.arena().input(slot_)[offset + written - 1];
+    input_consumed_ += written;
   }
   if (!input_.valid()) input_consumed_ = input_produced_;
   host_.arena().header(slot_).consumed.store(input_consumed_, std::memory_order_release);
@@ -481,6 +507,10 @@ void Session::OnTimer() {
     spawned_deadline_ = 0;
     if (news_spawned_) host_.OnNews(this);
   }
+  if (input_deadline_ != 0 && now >= input_deadline_) {
+    input_deadline_ = 0;
+    if (!progress_sent_) MarkNews(&news_progress_);
+  }
   if (timeout_deadline_ != 0 && now >= timeout_deadline_) {
     timeout_deadline_ = 0;
     End(v1::END_CAUSE_TIMED_OUT, "");
@@ -502,7 +532,7 @@ void Session::OnTimer() {
 void Session::ArmTimer() {
   int64_t next = 0;
   for (int64_t deadline : {timeout_deadline_, ladder_deadline_, hold_deadline_, spawned_deadline_,
-                           start_deadline_, cpu_check_, others_check_}) {
+                           start_deadline_, cpu_check_, others_check_, input_deadline_}) {
     if (deadline != 0 && (next == 0 || deadline < next)) next = deadline;
   }
   host_.loop().SetTimer(this, &armed_timer_, next);
@@ -649,9 +679,12 @@ void Session::RecordEnd(int status, const rusage& usage) {
 void Session::NoteProgress() {
   if (progress_sent_ || over()) return;
   const uint64_t unheard = input_consumed_ - front_consumed_seen_;
-  const bool input_news =
-      unheard >= kInputStep || (unheard > 0 && input_consumed_ == input_produced_);
-  if (log_.total() > front_seen_ || input_news) MarkNews(&news_progress_);
+  if (log_.total() > front_seen_ || unheard >= kInputStep) {
+    MarkNews(&news_progress_);
+  } else if (unheard > 0 && input_consumed_ == input_produced_) {
+    input_deadline_ = MonotonicNs() + kInputQuietNs;
+    ArmTimer();
+  }
 }
 
 void Session::MarkNews(bool* flag) {

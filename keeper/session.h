@@ -62,7 +62,8 @@ class Session : public EventHandler {
   // Starts the child; needs a free lane. On an error the session has failed.
   void Launch();
 
-  // One turn of pumping, at most 64 KiB per stream. Whether there is more to do at once.
+  // One turn of pumping, at most 64 KiB per stream, 256 KiB of one that is busy. Whether there is
+  // more to do at once.
   bool Turn();
 
   // The front's requests.
@@ -93,8 +94,11 @@ class Session : public EventHandler {
   State state() const { return state_; }
   // User that it runs as.
   uid_t uid() const { return uid_; }
-  // Its first process, reaped by itself; -1: there is none yet, or no more.
-  pid_t leader() const { return over() ? -1 : child_.pid; }
+  // Its first process, reaped by itself; may be gone. -1: there was none.
+  pid_t pid() const { return child_.pid; }
+  // What it holds at most while it runs.
+  size_t descriptors() const { return descriptors_; }
+  static size_t DescriptorsOf(const v1::SpawnRecord& record);
   bool over() const { return state_ == State::kEnded || state_ == State::kFailed; }
   const v1::Terminated& termination() const { return termination_; }
   const v1::SpawnFailed& failure() const { return failure_; }
@@ -120,6 +124,8 @@ class Session : public EventHandler {
     bool readable = false;
     bool hung_up = false;
     bool complete = false;
+    // Of one turn of pumping.
+    size_t turn_bytes = 64 * 1024;
   };
 
   absl::Status OpenPipes(UniqueFd ends[3]);
@@ -131,6 +137,7 @@ class Session : public EventHandler {
   void OnLeaderExit();
   void PumpInput();
   void EndInput();
+  static void Widen(Pipe* pipe);
   void OnOutputEnd(uint32_t stream);
   void OnOutputLimit();
   bool OutputOpen() const;
@@ -167,6 +174,7 @@ class Session : public EventHandler {
   const bool memory_limited_;
   // Its standard streams are a terminal, not pipes.
   const bool has_terminal_;
+  const size_t descriptors_;
   WindowSize window_;
   // What fronts hand on to each other.
   const std::string front_record_;
@@ -188,7 +196,7 @@ class Session : public EventHandler {
 
   // Deadlines on CLOCK_MONOTONIC; 0: none.
   int64_t timeout_deadline_ = 0, ladder_deadline_ = 0, hold_deadline_ = 0, spawned_deadline_ = 0;
-  int64_t start_deadline_ = 0, cpu_check_ = 0, others_check_ = 0;
+  int64_t start_deadline_ = 0, cpu_check_ = 0, others_check_ = 0, input_deadline_ = 0;
   int64_t armed_timer_ = 0;
   int64_t hold_used_ns_ = 0, hold_since_ = 0;
 

@@ -74,7 +74,7 @@ class Shell {
       if (event === "output") {
         this.#output = Buffer.concat([this.#output, output.data]);
         const position = BigInt(output.position) + BigInt(output.data.length);
-        // Without it the shell would wait once 256 KiB are not acknowledged.
+        // Without it the shell would wait once 512 KiB are not acknowledged.
         this.#call.write({ ack: { position: String(position) } });
       } else if (event === "terminated") {
         this.termination = terminated.termination;

@@ -69,7 +69,7 @@ class Shell:
             if kind == "output":
                 self._output += event.output.data
                 position = event.output.position + len(event.output.data)
-                # Without it the shell would wait once 256 KiB are not acknowledged.
+                # Without it the shell would wait once 512 KiB are not acknowledged.
                 self._send(ack=shell_pb2.Ack(position=position))
             elif kind == "terminated":
                 self.termination = event.terminated.termination

@@ -529,14 +529,14 @@ def leaves_sessions_in_every_state(keeper):
     # One that waits for its reader, until it need not any more.
     keeper.send({"spawn": pb.Spawn(session=2, record=record("sh", "-c", "head -c 1000000 /dev/zero; echo end"))})
     keeper.hear_until("progress", 2)
-    keeper.send({"release": pb.Release(session=2, waits=True, seen=256 * 1024 - 1)})
+    keeper.send({"release": pb.Release(session=2, waits=True, seen=512 * 1024 - 1)})
     keeper.hear_until("progress", 2)
     keeper.send({"set_overflow": pb.SetOverflow(session=2, keep_newest=True)})
     keeper.hear_until("terminated", 2)
     keeper.send({"archive": pb.Archive(session=2)})
     total, kept, kept_bytes = keeper.open_log(2)
-    assert (total, kept) == (1_000_004, 1_000_004 - 256 * 1024), (total, kept)
-    assert kept_bytes == bytes(256 * 1024 - 4) + b"end\n"
+    assert (total, kept) == (1_000_004, 1_000_004 - 512 * 1024), (total, kept)
+    assert kept_bytes == bytes(512 * 1024 - 4) + b"end\n"
     # One that never waits.
     keeper.send({"spawn": pb.Spawn(session=3, record=record("head", "-c", "1000000", "/dev/zero"))},
                 {"set_overflow": pb.SetOverflow(session=3, keep_newest=True)})
@@ -566,11 +566,11 @@ def takes_them_over(keeper):
     assert all(one.ended_ago_ns < 60 * 10**9 for one in adopted.values()), adopted
     assert (adopted[1].session_record, adopted[1].state) == (b"record of 1", b"second")
     assert (adopted[1].released, adopted[1].kept, adopted[1].slot) == (0, 0, 0)
-    assert adopted[2].kept == 1_000_004 - 256 * 1024
+    assert adopted[2].kept == 1_000_004 - 512 * 1024
     assert adopted[1].terminated.streams[0].bytes == 3
     assert (adopted[4].running, adopted[4].state) == (True, b"running")
     assert keeper.open_log(1) == (3, 0, b"hi\n")
-    assert keeper.open_log(2)[:2] == (1_000_004, 1_000_004 - 256 * 1024)
+    assert keeper.open_log(2)[:2] == (1_000_004, 1_000_004 - 512 * 1024)
     # Numbers and slots go on.
     assert keeper.welcome.next_session == 6
     keeper.run(6, "echo", "more")

@@ -14,7 +14,7 @@ ENDED = session_pb2.SESSION_STATE_ENDED
 RUNNING = session_pb2.SESSION_STATE_RUNNING
 QUICK_LADDER = {"kill_ladder": command_pb2.KillLadder(grace={"nanos": 100_000_000})}
 # What is kept of a stream at least, and held of one that nobody takes.
-KEPT = 262_144
+KEPT = 524_288
 LINE = 8
 
 

@@ -170,7 +170,7 @@ class Streaming(NodeTest):
         self.assertEqual(self.exec(shell("cat; echo end")).stdout, b"end\n")
 
     def test_unacknowledged_output_holds_the_command_and_an_ack_lets_it_go_on(self):
-        size, ring, acked = 8 << 20, 256 << 10, 6
+        size, ring, acked = 8 << 20, 512 << 10, 6
         call = Exec(self.stub(), shell(f"echo first; read go; head -c {size} /dev/zero", input=STREAM))
         call.await_output(b"first\n")
         call.send(ack=shell_pb2.Ack(position=acked))

@@ -40,13 +40,13 @@ TEST(TranslateTest, PoliciesForLaterReadersArrive) {
   EXPECT_FALSE(ToCommandSpec(start)->retention().block_on_overflow);
   start.mutable_policies()->mutable_retention();
   start.mutable_policies()->set_overflow(v1::OVERFLOW_POLICY_BLOCK);
-  start.mutable_policies()->set_retention_bytes(300'000);
+  start.mutable_policies()->set_retention_bytes(600'000);
   start.set_request_id("r");
   (*start.mutable_tags())["a"] = "b";
   const auto spec = ToCommandSpec(start);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ(spec->retention().after_end_ns, 0);
-  EXPECT_EQ(spec->retention().bytes, 303'104U);
+  EXPECT_EQ(spec->retention().bytes, 602'112U);
   EXPECT_TRUE(spec->retention().block_on_overflow);
   EXPECT_EQ(spec->request_id(), "r");
   EXPECT_EQ(spec->tags().at("a"), "b");
