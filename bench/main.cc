@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/address.h"
+#include "bench/cli_group.h"
 #include "bench/floor_client.h"
 #include "bench/floor_server.h"
 #include "bench/framed_groups.h"
@@ -130,10 +131,14 @@ absl::Status Run(const Arguments& arguments) {
     if (!started.ok()) return started.status();
     privileges = *std::move(started);
   }
+  std::unique_ptr<CliGroup> cli;
+  if (WantsOneOf(CliGroup::Names(), arguments)) {
+    cli = CliGroup::Start(absl::Seconds(arguments.seconds));
+  }
   auto framed = StartFramed(arguments);
   if (!framed.ok()) return framed.status();
   Suite suite(
-      **nacre, floors, privileges.get(), framed->get(),
+      **nacre, floors, cli.get(), privileges.get(), framed->get(),
       {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});
   for (int round = 0; round < arguments.rounds; ++round) {
     for (const std::string& group : arguments.only) {

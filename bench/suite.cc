@@ -46,10 +46,11 @@ std::vector<Row> StreamRows(const std::string& what) {
 
 }  // namespace
 
-Suite::Suite(client::Client& nacre, FloorClient& floors, PrivilegeGroups* privileges,
-             FramedGroups* framed, SuiteOptions options)
+Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli,
+             PrivilegeGroups* privileges, FramedGroups* framed, SuiteOptions options)
     : nacre_(nacre),
       floors_(floors),
+      cli_(cli),
       privileges_(privileges),
       framed_(framed),
       options_(options),
@@ -61,7 +62,7 @@ Suite::Suite(client::Client& nacre, FloorClient& floors, PrivilegeGroups* privil
 const std::vector<std::string>& Suite::Groups() {
   static const auto& groups = *new std::vector<std::string>([] {
     std::vector<std::string> names = {"exec", "rate", "out", "in"};
-    for (const auto& more : {PrivilegeGroups::Names(), FramedGroups::Names()}) {
+    for (const auto& more : {CliGroup::Names(), PrivilegeGroups::Names(), FramedGroups::Names()}) {
       names.insert(names.end(), more.begin(), more.end());
     }
     return names;
@@ -74,6 +75,9 @@ absl::Status Suite::MeasureRound(const std::string& group) {
   if (group == "rate") return MeasureRates();
   if (group == "out") return MeasureStreamOut();
   if (group == "in") return MeasureStreamIn();
+  if (absl::c_linear_search(CliGroup::Names(), group)) {
+    return cli_ == nullptr ? absl::OkStatus() : cli_->MeasureRound();
+  }
   if (absl::c_linear_search(PrivilegeGroups::Names(), group)) {
     return privileges_ == nullptr ? absl::OkStatus() : privileges_->MeasureRound(group);
   }
@@ -134,6 +138,7 @@ void Suite::Print(std::ostream& out) const {
   for (const std::vector<Row>* rows : {&exec_, &rates_, &streams_out_, &streams_in_}) {
     all.insert(all.end(), rows->begin(), rows->end());
   }
+  if (cli_ != nullptr) all.insert(all.end(), cli_->rows().begin(), cli_->rows().end());
   if (privileges_ != nullptr) {
     all.insert(all.end(), privileges_->rows().begin(), privileges_->rows().end());
   }
@@ -152,6 +157,7 @@ void Suite::PrintFloors(std::ostream& out) const {
     out << "- spawn of true, " << kFloorThreads << " threads: " << LoadText(spawns_8_) << "\n";
   }
   if (!calls_.empty()) out << "- empty call, 1 caller: " << LoadText(calls_) << "\n";
+  if (cli_ != nullptr) cli_->PrintNotes(out);
   if (privileges_ != nullptr) privileges_->PrintNotes(out);
   if (framed_ != nullptr) framed_->PrintNotes(out);
 }

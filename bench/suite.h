@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "bench/cli_group.h"
 #include "bench/floor_client.h"
 #include "bench/framed_groups.h"
 #include "bench/measure.h"
@@ -26,7 +27,7 @@ struct SuiteOptions {
 class Suite {
  public:
   // Borrows them. What is null is not measured.
-  Suite(client::Client& nacre, FloorClient& floors, PrivilegeGroups* privileges,
+  Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, PrivilegeGroups* privileges,
         FramedGroups* framed, SuiteOptions options);
 
   // What can be measured by itself.
@@ -47,6 +48,7 @@ class Suite {
 
   client::Client& nacre_;
   FloorClient& floors_;
+  CliGroup* const cli_;
   PrivilegeGroups* const privileges_;
   FramedGroups* const framed_;
   const SuiteOptions options_;

@@ -113,10 +113,10 @@ absl::StatusOr<std::optional<Event>> Process::Impl::Handle(const v1::SessionEven
     case v1::SessionEvent::kInputTaken:
       input_taken_ = true;
       input_.Close(absl::FailedPreconditionError("another caller writes the input now"));
-      return std::nullopt;
+      return TakenOver{.input = true};
     case v1::SessionEvent::kDriveTaken:
       drives_ = false;
-      return std::nullopt;
+      return TakenOver{.drive = true};
     default:  // Keepalive, and what a newer node may tell those who ask for it.
       return std::nullopt;
   }
@@ -268,7 +268,7 @@ absl::Status Process::Impl::CheckSent() const {
 }
 
 absl::Status Process::Impl::Signal(int number, KillScope scope) {
-  if (!drives_ && !writes_input_) return absl::FailedPreconditionError("a viewer sends no signals");
+  if (!MayAct()) return absl::FailedPreconditionError("a viewer sends no signals");
   const std::lock_guard lock(write_mutex_);
   if (absl::Status status = CheckSent(); !status.ok()) return status;
   v1::Signal signal;
@@ -289,7 +289,7 @@ absl::Status Process::Impl::Signal(int number, KillScope scope) {
 }
 
 absl::Status Process::Impl::Resize(uint32_t rows, uint32_t columns) {
-  if (!drives_ && !writes_input_) return absl::FailedPreconditionError("a viewer resizes nothing");
+  if (!MayAct()) return absl::FailedPreconditionError("a viewer resizes nothing");
   const std::lock_guard lock(write_mutex_);
   if (absl::Status status = CheckSent(); !status.ok()) return status;
   size_.emplace();
@@ -308,7 +308,7 @@ void Process::Impl::SaySize() {
 
 absl::Status Process::Impl::Cancel() {
   if (ended_) return Ended();
-  if (!drives_ && !writes_input_) return absl::FailedPreconditionError("a viewer ends nothing");
+  if (!MayAct()) return absl::FailedPreconditionError("a viewer ends nothing");
   if (!start_sent_) {
     // Next() holds the mutex: for a moment while it sends, for long while it waits for a
     // connection.

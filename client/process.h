@@ -79,6 +79,7 @@ class Process::Impl {
 
   // Writes (process.cc).
   absl::Status CheckSent() const;
+  bool MayAct() const { return drives_ || (writes_input_ && !input_taken_); }
   void GoOnline();
   void PumpInput();
   void SayDetach();

@@ -6,6 +6,7 @@ namespace nacre::cli {
 namespace {
 
 constexpr char kControlZ = '\x1A';
+constexpr char kDelete = '\x7F';
 
 bool IsControl(char key) { return static_cast<unsigned char>(key) < 0x20; }
 
@@ -32,6 +33,7 @@ void Append(char key, std::vector<EscapeKeys::Piece>* pieces) {
 }
 
 std::string Visible(char key) {
+  if (key == kDelete) return "^?";
   return IsControl(key) ? std::string{'^', static_cast<char>(key | 0x40)} : std::string(1, key);
 }
 
@@ -73,6 +75,8 @@ bool ParseEscape(std::string_view text, std::optional<char>* escape) {
     escape->reset();
   } else if (text.size() == 1) {
     *escape = text[0];
+  } else if (text == "^?") {
+    *escape = kDelete;
   } else if (text.size() == 2 && text[0] == '^' && text[1] >= '@' && text[1] <= '~') {
     *escape = static_cast<char>(text[1] & 0x1F);
   } else {

@@ -184,6 +184,12 @@ class Follower {
     return std::nullopt;
   }
 
+  std::optional<int> Handle(const client::TakenOver& taken) {
+    if (taken.input) Say("another caller writes the command's input now; ours goes nowhere");
+    if (taken.drive) Say("another caller drives the command now; we only watch");
+    return std::nullopt;
+  }
+
   std::optional<int> Handle(const client::Terminated& terminated) {
     Finish(/*ended=*/terminated.termination.cause == client::Cause::kExited);
     const client::Termination& end = terminated.termination;

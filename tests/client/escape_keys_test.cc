@@ -103,6 +103,8 @@ TEST(ParseEscape, TakesWhatSshTakes) {
   EXPECT_EQ(escape, '%');
   EXPECT_TRUE(ParseEscape("^P", &escape));
   EXPECT_EQ(escape, '\x10');
+  EXPECT_TRUE(ParseEscape("^?", &escape));
+  EXPECT_EQ(escape, '\x7F');
   EXPECT_TRUE(ParseEscape("^]", &escape));
   EXPECT_EQ(escape, '\x1D');
   EXPECT_TRUE(ParseEscape("^", &escape));

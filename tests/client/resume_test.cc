@@ -51,6 +51,9 @@ std::string Name(const Event& event) {
     }
     std::string operator()(const Disconnected&) const { return "disconnected"; }
     std::string operator()(const Resumed&) const { return "resumed"; }
+    std::string operator()(const TakenOver& e) const {
+      return std::string("taken over:") + (e.input ? " input" : "") + (e.drive ? " drive" : "");
+    }
     std::string operator()(const Terminated&) const { return "terminated"; }
     std::string operator()(const Detached&) const { return "detached"; }
   };
@@ -360,6 +363,30 @@ TEST(Resume, InputThatAnotherTookIsNotTakenBack) {
   const auto process = Exec(*client, /*input=*/true);
   EXPECT_TRUE(Follow(*process).status.ok());
   EXPECT_EQ(process->WriteInput("x").message(), "another caller writes the input now");
+}
+
+TEST(TakenOver, IsToldAndLeavesAViewer) {
+  const FakeNode node({.exec = [](const v1::Start&, ExecStream& stream) {
+    stream.Write(StartedEvent(100));
+    v1::ExecResponse taken;
+    taken.add_events()->mutable_input_taken();
+    taken.add_events()->mutable_drive_taken();
+    stream.Write(taken);
+    stream.Write(ExitEvent(0));
+    return grpc::Status::OK;
+  }});
+  const auto client = ConnectTo(node);
+  const auto process = Exec(*client, /*input=*/true);
+  for (const char* expected : {"started", "taken over: input", "taken over: drive"}) {
+    const auto event = process->Next();
+    ASSERT_TRUE(event.ok()) << event.status();
+    EXPECT_EQ(Name(*event), expected);
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(process->Signal(1)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(process->Resize(1, 1)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(process->Cancel()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(process->WriteInput("x")));
+  EXPECT_TRUE(Follow(*process).status.ok());
 }
 
 TEST(Resume, SignalsAndACancelWhileAwayComeAfterwards) {

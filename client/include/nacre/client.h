@@ -242,6 +242,13 @@ struct Resumed {
   absl::Duration away;  // From the loss to the node's answer.
 };
 
+// Another caller has taken over from us. Who has neither left is a viewer: its signals, sizes and
+// Cancel() are FAILED_PRECONDITION.
+struct TakenOver {
+  bool input = false;  // It writes the command's input: ours is refused from now on.
+  bool drive = false;  // It drives: output that we are too slow for becomes a Gap.
+};
+
 // The session is over. Last event, after the last byte.
 struct Terminated {
   Termination termination;
@@ -250,7 +257,8 @@ struct Terminated {
 // Detach() was obeyed. Last event; the session goes on.
 struct Detached {};
 
-using Event = std::variant<Started, Output, Gap, Disconnected, Resumed, Terminated, Detached>;
+using Event =
+    std::variant<Started, Output, Gap, Disconnected, Resumed, TakenOver, Terminated, Detached>;
 
 // One command that is followed. Any thread may call any method at any time, but Next() belongs to
 // one thread at a time, and none may be running when the object is destroyed. Destroying it before
