@@ -13,8 +13,8 @@
 
 namespace nacre::bench {
 
-// What somebody at a terminal waits for: a whole `nacre exec true`, from the start of its process to
-// its end, beside `ssh` over a connection that a ControlMaster holds. Not thread-safe.
+// What somebody at a terminal waits for: a whole `nacre exec true`, from the start of its process
+// to its end, beside `ssh` over a connection that a ControlMaster holds. Not thread-safe.
 class CliGroup {
  public:
   // Without OpenSSH there is nothing to compare with, and nothing is measured. `slice` is the time

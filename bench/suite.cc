@@ -46,8 +46,8 @@ std::vector<Row> StreamRows(const std::string& what) {
 
 }  // namespace
 
-Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli,
-             PrivilegeGroups* privileges, FramedGroups* framed, SuiteOptions options)
+Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, PrivilegeGroups* privileges,
+             FramedGroups* framed, SuiteOptions options)
     : nacre_(nacre),
       floors_(floors),
       cli_(cli),

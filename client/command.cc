@@ -23,10 +23,13 @@ absl::Status SetProgram(const Command& command, v1::Command* wire) {
     return absl::OkStatus();
   }
   if (!command.shell_line.empty()) {
-    if (!IsUtf8(command.shell_line)) {
-      return absl::InvalidArgumentError("command.shell_line: is not UTF-8");
+    if (IsUtf8(command.shell_line)) {
+      wire->mutable_shell_line()->set_line(command.shell_line);
+    } else {
+      for (const std::string& word :
+           {std::string("/bin/sh"), std::string("-c"), command.shell_line})
+        wire->add_argv_bytes(word);
     }
-    wire->mutable_shell_line()->set_line(command.shell_line);
     return absl::OkStatus();
   }
   const bool text = std::all_of(command.argv.begin(), command.argv.end(), IsUtf8);

@@ -22,6 +22,7 @@ constexpr size_t kMaxTags = 32;
 constexpr size_t kMaxTagName = 63;
 constexpr size_t kMaxTagValue = 255;
 constexpr size_t kMaxRequestId = 128;
+constexpr uint32_t kMinOpenFiles = 3;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint32_t kMaxUmask = 0777;
 
@@ -78,6 +79,9 @@ absl::Status CheckPolicies(const CommandParts& parts) {
   }
   if (parts.limits.memory_bytes > 0 && parts.limits.memory_bytes < kMinMemory) {
     return InvalidField("command.limits.memory_bytes", "is less than 4 MiB");
+  }
+  if (parts.limits.open_files > 0 && parts.limits.open_files < kMinOpenFiles) {
+    return InvalidField("command.limits.open_files", "is less than its three standard streams");
   }
   if (parts.limits.nice < 0 || parts.limits.nice > 19) {
     return InvalidField("command.limits.nice", "is not between 0 and 19");

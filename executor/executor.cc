@@ -152,7 +152,7 @@ absl::StatusOr<std::shared_ptr<Session>> Executor::Find(const Identity& identity
                                      id));
   }
   const auto it = sessions_.find(number);
-  if (it == sessions_.end() || it->second->forgotten() ||
+  if (it == sessions_.end() || it->second->id() != id || it->second->forgotten() ||
       !policy_.MayAccess(identity, it->second->owner())) {
     return NoSuchSession(id);
   }

@@ -345,6 +345,7 @@ absl::StatusOr<size_t> Session::WriteInput(uint64_t offset, std::string_view dat
   memcpy(ring + at, data.data(), first);
   memcpy(ring, data.data() + first, taken - first);
   produced_ += taken;
+  active_ns_ = MonotonicNs();
   keeper::v1::FrontRequest request;
   request.mutable_input()->set_session(number_);
   request.mutable_input()->set_produced(produced_);
@@ -368,6 +369,7 @@ absl::Status Session::CloseInput(uint64_t offset) {
 
 void Session::Signal(uint32_t number, KillScope scope) {
   if (!running()) return;
+  active_ns_ = MonotonicNs();
   keeper::v1::FrontRequest request;
   request.mutable_signal()->set_session(number_);
   request.mutable_signal()->set_number(number);
@@ -378,6 +380,7 @@ void Session::Signal(uint32_t number, KillScope scope) {
 void Session::Resize(uint32_t rows, uint32_t columns) {
   size_ = {rows, columns};
   size_is_new_ = true;
+  active_ns_ = MonotonicNs();
   if (next_size_ == nullptr) SendSize();
 }
 

@@ -129,6 +129,9 @@ class Session : public std::enable_shared_from_this<Session> {
   uint64_t input_offset() const { return produced_; }
   bool takes_input() const { return record_.takes_input; }
 
+  // When it last was given input, a signal or a size, by whomever, on the monotonic clock.
+  int64_t active_ns() const { return active_ns_; }
+
   void Signal(uint32_t number, KillScope scope);
   // Gives its terminal a new size: at once if it had its last one a while ago, else a little later,
   // and then the last of those asked for.
@@ -193,7 +196,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool input_closed_ = false;
   uint32_t slot_ = 0;
   uint64_t ring_bytes_ = 0;
-  int64_t start_unix_ns_ = 0, end_ns_ = 0;
+  int64_t start_unix_ns_ = 0, end_ns_ = 0, active_ns_ = 0;
   std::optional<Termination> termination_;
   uint64_t released_ = 0, release_sent_ = 0, seen_ = 0;
   // Of an archived log.

@@ -243,7 +243,7 @@ Cgroups::~Cgroups() {
 absl::StatusOr<std::unique_ptr<Cgroup>> Cgroups::Create(uint64_t session,
                                                         const CgroupLimits& limits) {
   if (limits.memory_bytes > 0 && !has_memory_) {
-    return absl::UnimplementedError("memory: no memory controller is delegated to this node");
+    return absl::UnimplementedError("memory_bytes: no memory controller is delegated to this node");
   }
   if (limits.processes > 0 && !has_pids_) {
     return absl::UnimplementedError("processes: no pids controller is delegated to this node");

@@ -34,6 +34,9 @@ constexpr size_t kMaxBy = 256;
 constexpr uint64_t kMaxLeftOut = 1'000'000;
 // Descriptors of the keeper itself.
 constexpr size_t kOwnFds = 32;
+// Sessions of which a plain user's keeper widens pipes: all pipes of one user have 64 MiB, by
+// default (/proc/sys/fs/pipe-user-pages-soft), and beyond it new ones get 8 KiB.
+constexpr size_t kMaxWide = 64;
 // Of a start beside those of its session.
 constexpr size_t kFdsPerStart = 2;
 // How long a front may take to leave once it has nothing left to do.
@@ -152,6 +155,7 @@ absl::Status Keeper::Open() {
   auto front_launcher = options_.make_launcher(1, files.rlim_max, files.rlim_max);
   if (!front_launcher.ok()) return front_launcher.status();
   front_launcher_ = *std::move(front_launcher);
+  max_wide_ = geteuid() == 0 ? SIZE_MAX : kMaxWide;
   max_starts_of_user_ = std::max(1, lanes / 2);
   // A start needs some more than the session that it becomes.
   const size_t reserved =
@@ -689,7 +693,7 @@ absl::StatusOr<std::unique_ptr<Cgroup>> Keeper::MakeCgroup(uint64_t number,
     if (cgroup.ok() || absl::IsUnimplemented(cgroup.status())) return cgroup;
     return absl::ResourceExhaustedError(absl::StrCat("cgroup: ", cgroup.status().message()));
   }
-  const char* limit = limits.memory_bytes() > 0 ? "memory"
+  const char* limit = limits.memory_bytes() > 0 ? "memory_bytes"
                       : limits.processes() > 0  ? "processes"
                       : limits.cpu_ns() > 0     ? "cpu_time"
                                                 : nullptr;

@@ -93,6 +93,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   void OnNews(Session* session) override;
   void OnRunnable(Session* session) override;
   void OnEnd(Session* session) override;
+  bool MayWiden() const override { return running_ <= max_wide_; }
   absl::Status OnRequest(Front& front, const v1::FrontRequest& request,
                          const UniqueFd* record_fd) override;
   void OnFrontExit(Front& front) override;
@@ -172,6 +173,8 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   uint32_t epoch_ = 0;
   int64_t start_unix_ns_ = 0;
   size_t max_descriptors_ = 0;
+  // With more sessions than this, no further pipe is widened.
+  size_t max_wide_ = 0;
 
   std::unique_ptr<Front> front_, successor_;
   std::vector<std::unique_ptr<Front>> retired_, gone_;

@@ -12,6 +12,7 @@ namespace nacre::keeper {
 namespace {
 
 constexpr uint32_t kMaxUmask = 0777;
+constexpr uint32_t kMinOpenFiles = 3;
 
 // Debian's login.defs.
 constexpr char kRootPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -113,6 +114,9 @@ absl::StatusOr<ChildPlan> PlanChild(const v1::SpawnRecord& record, const User& u
   if (record.umask() > kMaxUmask) return absl::InvalidArgumentError("umask is beyond 0777");
   if (record.has_umask()) plan.umask = record.umask();
   if (record.limits().open_files() > 0) {
+    if (record.limits().open_files() < kMinOpenFiles) {
+      return absl::InvalidArgumentError("open_files has no room for the standard streams");
+    }
     // What this process may not have itself, nobody gets from it.
     rlimit own;
     getrlimit(RLIMIT_NOFILE, &own);

@@ -305,7 +305,7 @@ bool Session::Turn() {
 }
 
 void Session::Widen(Pipe* pipe) {
-  if (pipe->turn_bytes == kBusyPipeBytes) return;
+  if (pipe->turn_bytes == kBusyPipeBytes || !host_.MayWiden()) return;
   pipe->turn_bytes = kBusyPipeBytes;
   WidenPipe(pipe->fd.get());
 }
@@ -385,7 +385,8 @@ void Session::PumpInput() {
       break;
     }
     const auto written = static_cast<uint64_t>(result);
-    if (input_consumed_ < kBusyBytes && input_consumed_ + written >= kBusyBytes) {
+    if (input_consumed_ < kBusyBytes && input_consumed_ + written >= kBusyBytes &&
+        host_.MayWiden()) {
       WidenPipe(input_.get());
     }
     last_typed_ = host_.arena().input(slot_)[offset + written - 1];

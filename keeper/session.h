@@ -37,6 +37,8 @@ class SessionHost {
   virtual void OnRunnable(Session* session) = 0;
   // The session is over; called once, also when it failed to start.
   virtual void OnEnd(Session* session) = 0;
+  // Whether a busy session's pipes may grow.
+  virtual bool MayWiden() const = 0;
 };
 
 // One run of a command: its child, its pipes, its log, its clocks and its end. Keeper's thread
@@ -137,7 +139,7 @@ class Session : public EventHandler {
   void OnLeaderExit();
   void PumpInput();
   void EndInput();
-  static void Widen(Pipe* pipe);
+  void Widen(Pipe* pipe);
   void OnOutputEnd(uint32_t stream);
   void OnOutputLimit();
   bool OutputOpen() const;

@@ -26,6 +26,10 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
         loop_(loop),
         context_(context),
         half_close_timer_(loop) {
+    half_close_timer_.expires_after(kFirstWait);
+    half_close_timer_.async_wait([this](std::error_code error) {
+      if (!error && !joined() && !finished()) Reject(InvalidField(FirstField(), "did not come"));
+    });
     this->StartRead(&request_);
   }
 
@@ -53,9 +57,12 @@ class BidiStream : public grpc::ServerBidiReactor<Request, Response>, protected 
   // A half-close is told from a lost connection by the cancellation that follows a loss at once,
   // but through other threads: long enough for a busy machine. (`Input.eof` needs no such wait.)
   static constexpr auto kHalfCloseWait = std::chrono::milliseconds(100);
+  // How long a call may say nothing at all.
+  static constexpr auto kFirstWait = std::chrono::seconds(10);
 
   void HandleRead(bool ok) {
     if (finished()) return;
+    if (!joined()) half_close_timer_.cancel();
     if (!ok) {
       HandleHalfClose();
       return;

@@ -1,6 +1,7 @@
 // nacre-front: wires keeper link, executor, gRPC and the compatibility port together. Started by
 // nacred only.
 
+#include <google/protobuf/stubs/logging.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -312,6 +313,8 @@ int Main(int argc, char** argv) {
   // Debian's Abseil is built with it, and gRPC locks a lot.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ScrubEnvironment();
+  // What callers send is their affair, and gRPC tells them.
+  google::protobuf::SetLogHandler(nullptr);
   // Messages come and go: their memory is used again instead of being asked of the kernel each
   // time.
   mallopt(M_MMAP_THRESHOLD, 4 * kMebibyte);

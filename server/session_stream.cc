@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/clock.h"
 #include "executor/errors.h"
 #include "server/translate.h"
 
@@ -21,6 +22,8 @@ constexpr auto kStuckTime = std::chrono::seconds(60);
 constexpr int64_t kMinKeepaliveNs = 100'000'000;
 constexpr uint64_t kInputAckStep = kInputRingBytes / 4;
 constexpr size_t kMaxInput = 1024 * 1024;
+// A client that acknowledges does so at least so often.
+constexpr uint64_t kUnackedBytes = 128 * 1024;
 
 }  // namespace
 
@@ -143,7 +146,7 @@ void SessionStream::OnLog(const absl::StatusOr<LogView>& log) {
     return;
   }
   reader_.emplace(*log, first_position_);
-  sent_ = first_position_;
+  sent_ = acked_ = first_position_;
   NoteActivity();
   WatchIdle();
   ReadNext();
@@ -175,7 +178,6 @@ absl::Status SessionStream::HandleInput(v1::Input input) {
     return InvalidField("input.data", absl::StrFormat("exceeds %d bytes", kMaxInput));
   }
   if (!session_->written_by(this)) return absl::OkStatus();  // it will hear, or has heard
-  NoteActivity();
   pending_input_ =
       PendingInput{.offset = input.has_offset() ? input.offset() : session_->input_offset(),
                    .data = std::move(*input.mutable_data()),
@@ -202,7 +204,6 @@ absl::Status SessionStream::FlushInput() {
 absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
   if (!may_act_) return InvalidField("signal", "comes from a viewer");
   if (absl::Status status = CheckSignal(signal); !status.ok()) return status;
-  NoteActivity();
   session_->Signal(signal.number(), ToKillScope(signal.scope()));
   return absl::OkStatus();
 }
@@ -210,7 +211,6 @@ absl::Status SessionStream::HandleSignal(const v1::Signal& signal) {
 absl::Status SessionStream::HandleResize(const v1::Resize& resize) {
   if (!may_act_) return InvalidField("resize", "comes from a viewer");
   if (absl::Status status = CheckResize(*session_, resize); !status.ok()) return status;
-  NoteActivity();
   session_->Resize(resize.rows(), resize.columns());
   return absl::OkStatus();
 }
@@ -219,6 +219,8 @@ absl::Status SessionStream::HandleAck(const v1::Ack& ack) {
   if (!may_act_) return InvalidField("ack", "comes from a viewer");
   if (ack.position() > sent_) return InvalidField("ack.position", "is beyond what was sent");
   acks_ = true;
+  acked_ = std::max(acked_, ack.position());
+  NoteActivity();
   if (!session_->driven_by(this)) return absl::OkStatus();
   session_->Release(ack.position());
   Pump();
@@ -328,15 +330,24 @@ void SessionStream::AwaitQuiet() {
   });
 }
 
-void SessionStream::NoteActivity() { active_at_ = std::chrono::steady_clock::now(); }
+void SessionStream::NoteActivity() { active_ns_ = MonotonicNs(); }
+
+// Who has yet to take what was sent is slow, not idle; all keep back some of it that they have
+// taken.
+bool SessionStream::AwaitsReader() const {
+  return writing_ || (acks_ && session_->driven_by(this) && sent_ - acked_ >= kUnackedBytes);
+}
 
 // Looked at when it would be due, not set anew with every message.
 void SessionStream::WatchIdle() {
   if (idle_ns_ == 0) return;
-  idle_timer_.expires_at(active_at_ + std::chrono::nanoseconds(idle_ns_));
-  idle_timer_.async_wait([this](std::error_code error) {
+  const int64_t active_ns =
+      AwaitsReader() ? MonotonicNs() : std::max(active_ns_, session_->active_ns());
+  const int64_t left_ns = active_ns + idle_ns_ - MonotonicNs();
+  idle_timer_.expires_after(std::chrono::nanoseconds(std::max<int64_t>(left_ns, 0)));
+  idle_timer_.async_wait([this, active_ns](std::error_code error) {
     if (error || finished_) return;
-    if (std::chrono::steady_clock::now() - active_at_ < std::chrono::nanoseconds(idle_ns_)) {
+    if (AwaitsReader() || std::max(active_ns_, session_->active_ns()) > active_ns) {
       WatchIdle();
       return;
     }
@@ -460,6 +471,7 @@ void SessionStream::AddInputAck(Events* events) {
   const uint64_t unheard = consumed - std::min(input_acked_, consumed);
   if (unheard < kInputAckStep && (unheard == 0 || consumed != session_->input_offset())) return;
   input_acked_ = consumed;
+  NoteActivity();
   events->Add()->mutable_input_ack()->set_offset(consumed);
 }
 

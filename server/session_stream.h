@@ -4,7 +4,6 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +23,8 @@ class SessionStream : protected SessionFollower {
  protected:
   using Events = google::protobuf::RepeatedPtrField<v1::SessionEvent>;
 
-  // `idle_ns`: how long nothing may come or go; 0: for ever.
+  // `idle_ns`: how long nothing may come or go, nor anybody give the session input, a signal or a
+  // size; 0: for ever.
   SessionStream(asio::io_context& loop, Executor& executor, Identity identity, int64_t idle_ns);
 
   // --- what the RPC does ---
@@ -93,6 +93,7 @@ class SessionStream : protected SessionFollower {
   void WatchWrite();
   void AwaitQuiet();
   void NoteActivity();
+  bool AwaitsReader() const;
   void WatchIdle();
 
   asio::io_context& loop_;
@@ -113,12 +114,12 @@ class SessionStream : protected SessionFollower {
   asio::steady_timer hold_timer_, stuck_timer_, quiet_timer_, idle_timer_;
   int64_t keepalive_ns_ = 0;  // 0: none
   const int64_t idle_ns_;     // 0: none
-  std::chrono::steady_clock::time_point active_at_;
+  int64_t active_ns_ = 0;     // On the monotonic clock.
   std::optional<PendingInput> pending_input_;
   uint64_t input_acked_ = 0;
   // From the first ack on, output is released as acknowledged instead of as written.
   bool acks_ = false;
-  uint64_t sent_ = 0;
+  uint64_t sent_ = 0, acked_ = 0;
 };
 
 }  // namespace nacre

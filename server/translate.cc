@@ -1,6 +1,7 @@
 #include "server/translate.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <signal.h>
 #include <string.h>
 
 #include "absl/strings/str_cat.h"
@@ -52,6 +53,7 @@ absl::Status ToLimits(const v1::Limits& wire, CommandLimits* limits) {
   if (wire.has_cpu_time()) {
     auto cpu = ToNs(wire.cpu_time(), "command.limits.cpu_time");
     if (!cpu.ok()) return cpu.status();
+    if (*cpu == 0) return InvalidField("command.limits.cpu_time", "is less than 10 ms");
     limits->cpu_ns = *cpu;
   }
   limits->memory_bytes = wire.memory_bytes();
@@ -248,6 +250,13 @@ v1::Cause ToCause(keeper::v1::EndCause cause) {
   }
 }
 
+// As kill(1) and we ourselves take it.
+std::string RealTimeName(uint32_t number) {
+  const auto least = static_cast<uint32_t>(SIGRTMIN);
+  if (number < least) return absl::StrCat("SIG", number);
+  return number == least ? "SIGRTMIN" : absl::StrCat("SIGRTMIN+", number - least);
+}
+
 }  // namespace
 
 v1::Termination ToTermination(const Termination& from) {
@@ -256,8 +265,7 @@ v1::Termination ToTermination(const Termination& from) {
     v1::SignalDeath* death = to.mutable_signal();
     death->set_number(from.signal());
     const char* name = sigabbrev_np(static_cast<int>(from.signal()));
-    death->set_name(name != nullptr ? absl::StrCat("SIG", name)
-                                    : absl::StrCat("SIG", from.signal()));
+    death->set_name(name != nullptr ? absl::StrCat("SIG", name) : RealTimeName(from.signal()));
     death->set_core_dumped(from.core_dumped());
   } else {
     to.set_exit_code(from.exit_code());

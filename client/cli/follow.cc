@@ -48,7 +48,7 @@ class Follower {
     if (options.signals.has_value()) {
       signals_.emplace(
           *options.signals, process, options.stop, [asked = asked_] { WindowChanged(*asked); },
-          [process, asked = asked_] { return HangUp(*process, *asked); });
+          [process, asked = asked_](int signal) { return HangUp(*process, *asked, signal); });
     }
     // Whether what is typed on a terminal are keys, we know once the command runs.
     if (options.input && !OnTerminal()) input_.emplace(process, options.stop);
@@ -67,14 +67,15 @@ class Follower {
   // What other threads have seen: whether our keys are the command's, what was asked for by
   // escapes, what became of our terminal.
   struct Asked {
-    std::atomic<bool> keys = false, leave = false, detach = false, hang_up = false,
-                      window_changed = false;
+    std::atomic<int> hang_up = 0;  // The signal that was it.
+    std::atomic<bool> keys = false, leave = false, detach = false, window_changed = false;
   };
 
-  // Our terminal is gone, which is a loss of us, not a signal for the command.
-  static bool HangUp(client::Process& process, Asked& asked) {
+  // Our terminal is gone, or we are to go, which is a loss of us, not a signal for the command: an
+  // interactive shell would not even heed it.
+  static bool HangUp(client::Process& process, Asked& asked, int signal) {
     if (!asked.keys) return false;
-    asked.hang_up = true;
+    asked.hang_up = signal;
     process.Abandon();
     return true;
   }
@@ -113,7 +114,7 @@ class Follower {
         [process = process_, asked = asked_, help = keys.Help()](EscapeAction action) {
           Act(*process, action, *asked, help);
         },
-        [process = process_, asked = asked_] { (void)HangUp(*process, *asked); });
+        [process = process_, asked = asked_] { (void)HangUp(*process, *asked, SIGHUP); });
   }
 
   static void Act(client::Process& process, EscapeAction action, Asked& asked,
@@ -212,7 +213,7 @@ class Follower {
 
   int Failed(const absl::Status& status) {
     Finish(/*ended=*/false);
-    if (asked_->hang_up) return ExitOfSignal(SIGHUP);
+    if (asked_->hang_up != 0) return ExitOfSignal(asked_->hang_up);
     if (asked_->leave) {
       Report("left session " + session_id_);
       return kExitNacreFailed;

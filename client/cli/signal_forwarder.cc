@@ -41,7 +41,7 @@ sigset_t HoldSignals() {
 
 SignalForwarder::SignalForwarder(const sigset_t& held, std::shared_ptr<client::Process> process,
                                  Stop stop, std::function<void()> window_changed,
-                                 std::function<bool()> hang_up)
+                                 std::function<bool(int)> hang_up)
     : state_(std::make_shared<State>()) {
   state_->process = std::move(process);
   state_->stop = stop;
@@ -59,7 +59,7 @@ void SignalForwarder::Forward(const sigset_t& held, const std::shared_ptr<State>
       state->window_changed();
       continue;
     }
-    if (number == SIGHUP && state->hang_up()) continue;
+    if ((number == SIGHUP || number == SIGTERM) && state->hang_up(number)) continue;
     if (number == SIGINT && ++interrupts == kFinalInterrupt) {
       RawTerminal::Restore();
       _exit(ExitOfSignal(SIGINT));

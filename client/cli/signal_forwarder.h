@@ -30,7 +30,7 @@ class SignalForwarder {
   SignalForwarder(
       const sigset_t& held, std::shared_ptr<client::Process> process, Stop stop,
       std::function<void()> window_changed = [] {},
-      std::function<bool()> hang_up = [] { return false; });
+      std::function<bool(int)> hang_up = [](int) { return false; });
 
   // The command runs.
   void CommandStarted() { state_->started = true; }
@@ -43,7 +43,7 @@ class SignalForwarder {
     std::shared_ptr<client::Process> process;
     Stop stop;
     std::function<void()> window_changed;
-    std::function<bool()> hang_up;
+    std::function<bool(int)> hang_up;
     std::atomic<bool> started = false;
     std::atomic<int> stopped_by = 0;
   };

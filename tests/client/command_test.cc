@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace nacre::client {
 namespace {
 
@@ -83,6 +86,17 @@ TEST(ToStart, LeavesToTheNodeWhatIsNotGiven) {
   EXPECT_EQ(start->request_id(), "");
 }
 
+TEST(ToStart, SendsALineThatIsNotUtf8AsAShellsArguments) {
+  Command command;
+  command.shell_line = "echo \xFF";
+  const auto start = ToStart(command);
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_FALSE(start->command().has_shell_line());
+  const auto& words = start->command().argv_bytes();
+  EXPECT_EQ(std::vector<std::string>(words.begin(), words.end()),
+            (std::vector<std::string>{"/bin/sh", "-c", "echo \xFF"}));
+}
+
 TEST(ToStart, RefusesWhatHasNoWireForm) {
   Command neither;
   EXPECT_TRUE(absl::IsInvalidArgument(ToStart(neither).status()));
@@ -90,9 +104,6 @@ TEST(ToStart, RefusesWhatHasNoWireForm) {
   both.argv = {"true"};
   both.shell_line = "true";
   EXPECT_TRUE(absl::IsInvalidArgument(ToStart(both).status()));
-  Command odd_line;
-  odd_line.shell_line = "\xFF";
-  EXPECT_TRUE(absl::IsInvalidArgument(ToStart(odd_line).status()));
   Command odd_tag;
   odd_tag.argv = {"true"};
   odd_tag.tags = {{"job", "\xFF"}};

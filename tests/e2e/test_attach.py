@@ -47,6 +47,16 @@ class ReaderTest(SessionTest):
         return process
 
 
+SLOW_READER = """
+import os, time
+taken = 0
+while data := os.read(0, 32768):
+    taken += len(data)
+    time.sleep(0.1)
+print(taken)
+"""
+
+
 class IdleStreams(SessionTest):
     node_arguments = ("--stream-idle-timeout", "2s")
 
@@ -60,6 +70,30 @@ class IdleStreams(SessionTest):
             self.assert_refused(stream.error(), "RESOURCE_EXHAUSTED", "STREAM_IDLE")
         self.assertEqual(self.get(session).state, RUNNING)
         self.assertEqual(self.wait(doomed).termination.cause, session_pb2.CAUSE_DISCONNECTED)
+
+    def test_input_that_the_command_takes_slowly_acks_and_a_slow_reader_keep_a_stream(self):
+        slow = Exec(self.calls, command("python3", "-c", SLOW_READER, input=STREAM))
+        slow.send(input=shell_pb2.Input(data=bytes(MIB), eof=True))
+        acked = Exec(self.calls, shell("head -c 100000 /dev/zero; exec sleep 4"))
+        acked.await_position(100_000)
+        for position in range(15):
+            time.sleep(0.2)  # what is shown is that time passes
+            acked.send(ack=shell_pb2.Ack(position=position))
+        self.assertEqual(acked.follow().termination.exit_code, 0)
+        self.assertEqual(slow.follow().stdout, b"%d\n" % MIB)
+        taken = subprocess.run(f"{support.BIN}/nacre exec -- head -c 50M /dev/zero | (sleep 4; wc -c)", shell=True,
+                               env={**os.environ, "NACRE_HOST": self.node.target}, capture_output=True, timeout=60)
+        self.assertEqual(taken.stdout.strip(), b"%d" % (50 << 20), taken.stderr)
+
+    def test_what_others_do_to_its_session_keeps_a_stream(self):
+        session = self.start(command("cat", input=STREAM, terminal={"rows": 24}))
+        watching = StreamOutput(self.calls, session.id, drive=True)
+        watching.await_event("attached")
+        for rows in range(15):
+            time.sleep(0.2)  # what is shown is that time passes
+            self.calls.ResizeTerminal(shell_pb2.ResizeTerminalRequest(session_id=session.id, size={"rows": 24 + rows}))
+        self.end(session.id)
+        self.assertIsNotNone(watching.follow().termination)
 
     def test_output_and_input_keep_a_stream(self):
         writes = Exec(self.calls, shell("for i in $(seq 15); do sleep 0.2; echo $i; done"))

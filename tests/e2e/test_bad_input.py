@@ -137,7 +137,7 @@ class Refusals(NodeTest):
                 self.invalid(command("true", policies={"kill_ladder": ladder}), "policies.kill_ladder")
 
     def test_limits_that_are_none(self):
-        for field, limits in (("cpu_time", {"cpu_time": {"nanos": 1}}), ("cpu_time", {"cpu_time": {"seconds": -1}}),
+        for field, limits in (("cpu_time", {"cpu_time": {}}), ("open_files", {"open_files": 2}), ("cpu_time", {"cpu_time": {"nanos": 1}}), ("cpu_time", {"cpu_time": {"seconds": -1}}),
                               ("nice", {"nice": -1}), ("nice", {"nice": 20})):
             self.invalid(command("true", limits=command_pb2.Limits(**limits)), f"command.limits.{field}")
 
@@ -153,6 +153,17 @@ class Refusals(NodeTest):
         got = self.exec(command("true", input=command_pb2.INPUT_MODE_NONE, stderr_mode=command_pb2.STDERR_MODE_SEPARATE,
                                 limits=command_pb2.Limits(), policies=policies))
         self.assertEqual(got.termination.exit_code, 0)
+
+    def test_errors_about_names_that_are_not_utf_8_can_be_read(self):
+        stub = self.stub()
+        for fields, code, reason in (({"argv_bytes": [b"x\xff"]}, "NOT_FOUND", "COMMAND_NOT_FOUND"),
+                                     ({"argv": ["true"], "cwd_bytes": b"/x\xff"}, "INVALID_ARGUMENT", "INVALID_FIELD")):
+            error = run_error(stub, command_pb2.Start(command=fields))
+            self.assertEqual((error.code().name, details(error)["ErrorInfo"].reason), (code, reason))
+            self.assertIn("x\\xff", error.details())
+        said = self.node.nacre("exec", "--", b"x\xff")
+        self.assertEqual((said.returncode, said.stderr.count(b"\n")), (127, 1), said.stderr)
+        self.assertIn(b"x\\xff", said.stderr)
 
     def test_requests_of_run_out_of_bounds(self):
         stub = self.stub()

@@ -267,6 +267,15 @@ class OnAPseudoTerminal(SessionTest):
                 wait_for(lambda policy=policy, state=state: [one.state for one in self.calls.ListSessions(
                     shell_pb2.ListSessionsRequest(tags={"of": policy}), timeout=DEADLINE).sessions] == [state], policy)
 
+    def test_sigterm_leaves_a_shell_that_does_not_heed_it_and_puts_the_terminal_back(self):
+        pid, master, _ = self.client("shell", "--on-disconnect", "kill", "--tag", "of=term")
+        os.write(master, b"echo re''ady\r")
+        self.read_until(master, b"ready")
+        os.kill(pid, signal.SIGTERM)
+        status = wait_for(lambda: os.waitpid(pid, os.WNOHANG)[1], "the client goes")
+        self.assertEqual(os.waitstatus_to_exitcode(status), 128 + signal.SIGTERM)
+        self.assertTrue(termios.tcgetattr(master)[3] & termios.ICANON)
+
     def test_the_last_size_of_a_window_is_the_commands(self):
         _, master, _ = self.client("exec", "-t", "-c", "echo ready; read x; stty size")
         self.read_until(master, b"ready")

@@ -107,11 +107,11 @@ enum class Overflow {
 };
 
 // What to run. Exactly one of `argv`, `shell_line` and `login_shell` is set. Strings are bytes:
-// they need not be UTF-8 (but for `shell_line`), and hold no NUL. The node refuses what it can't do
+// they need not be UTF-8, and hold no NUL. The node refuses what it can't do
 // with INVALID_ARGUMENT, naming the field.
 struct Command {
   std::vector<std::string> argv;  // Program and arguments; the program is looked up in PATH.
-  std::string shell_line;         // A line for /bin/sh -c instead; UTF-8.
+  std::string shell_line;         // A line for /bin/sh -c instead.
   bool login_shell = false;       // The user's own shell instead, as at a login.
   // Added to the node's clean base (PATH, HOME, USER, LOGNAME, SHELL, LANG, NACRE_SESSION_ID).
   std::map<std::string, std::string> env;
