@@ -13,7 +13,7 @@ import unittest
 import support
 from accounts import needs_root
 from deadlines import DEADLINE
-from sessions import QUICK_LADDER, SessionTest
+from sessions import KEPT, QUICK_LADDER, SessionTest
 from support import Exec, Node, alive, children, command, command_pb2, session_pb2, shell, shell_pb2, wait_for
 
 LEAVE = support.PROGRAMS / "leave.py"
@@ -280,7 +280,7 @@ class Leaving:
         self.assert_stays(daemon)
 
     def test_the_last_output_before_an_exit_waits_for_a_slow_reader(self):
-        size = 262_144 + 65_536 - 8_192  # nearly what ring and pipe take together
+        size = KEPT + 65_536 - 8_192  # nearly what ring and pipe take together
         start = shell(f"echo $$; exec head -c {size} /dev/zero")
         start.will_ack = True
         call = Exec(self.calls, start)

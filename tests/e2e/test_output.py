@@ -109,7 +109,7 @@ class Volume(NodeTest):
 
     def test_output_around_the_size_of_the_ring_is_exact(self):
         stub = self.stub()
-        for size in (1, 4095, 65536, 65537, 262143, 262144, 262145, 524288, 1_000_003):
+        for size in (1, 4095, 65536, 65537, 262143, 262144, 262145, 524287, 524288, 524289, 1_000_003):
             got = Exec(stub, shell(f"head -c {size} /dev/zero; head -c {size} /dev/zero >&2")).follow()
             self.assertEqual((got.stdout, got.stderr), (bytes(size), bytes(size)))
             self.assertTrue(got.termination.output_complete)
