@@ -157,6 +157,7 @@ absl::Status ReadCompat(const std::string& path, const toml::node& node,
 std::map<std::string, std::string*> Strings(NodeConfig* config) {
   return {{"state_dir", &config->state_dir},
           {"front", &config->front},
+          {"files", &config->files},
           {"front_user", &config->front_user},
           {"socket_group", &config->socket_group},
           {"cgroup", &config->cgroup},

@@ -17,6 +17,7 @@ struct NodeConfig {
       compat;  // as CompatListener::Parse takes it; in the file [[compat]] tables
   std::vector<std::string> run_as;
   std::string state_dir, front;
+  std::string files;                     // nacre-files, or "off"
   std::string front_user, socket_group;  // empty: none is named
   std::string cgroup = "auto", drain_timeout = "30s", spool_limit = "16G", log_level = "info";
   std::string stream_idle_timeout = "0s";

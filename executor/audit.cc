@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "executor/errors.h"
 #include "executor/redact.h"
 
 namespace nacre::audit {
@@ -14,6 +16,9 @@ using nlohmann::ordered_json;
 constexpr size_t kMaxArguments = 64;
 constexpr size_t kMaxArgument = 512;
 constexpr size_t kMaxLine = 15 * 1024;
+// Of paths. Those of a move fit a line, also in hexadecimal.
+constexpr size_t kMaxPath = 2000;
+constexpr size_t kMaxRoot = 1000;
 
 std::string Cut(const std::string& text) {
   if (text.size() <= kMaxArgument) return text;
@@ -58,6 +63,35 @@ std::string WithCommand(ordered_json line, const CommandSpec& spec) {
   }
 }
 
+// A path is any bytes: in hexadecimal where JSON can't hold them, or only at length.
+void AddPath(const std::string& name, const std::string& path, size_t max, ordered_json* line) {
+  if (path.empty()) return;
+  const std::string cut = path.substr(0, max);
+  if (cut.size() < path.size()) (*line)[name + "_bytes"] = path.size();
+  std::string text;
+  try {
+    text = ordered_json(cut).dump(-1, ' ', true);
+  } catch (const ordered_json::type_error&) {
+    // not UTF-8
+  }
+  if (!text.empty() && text.size() <= 2 * cut.size() + 2) {
+    (*line)[name] = cut;
+  } else {
+    (*line)[name + "_hex"] = absl::BytesToHexString(cut);
+  }
+}
+
+void AddPaths(const FileRequest& request, ordered_json* line) {
+  const auto paths = PathsOf(request);
+  if (paths.empty()) return;
+  AddPath("path", paths[0].path(), kMaxPath, line);
+  AddPath("root", paths[0].root(), kMaxRoot, line);
+  if (paths.size() > 1) {
+    AddPath("to", paths[1].path(), kMaxPath, line);
+    AddPath("to_root", paths[1].root(), kMaxRoot, line);
+  }
+}
+
 }  // namespace
 
 std::string StartLine(const Identity& identity, const std::string& session_id,
@@ -82,6 +116,33 @@ std::string UseLine(const Identity& identity, const std::string& session_id,
   ordered_json line = {{"event", verb}, {"session", session_id}};
   AddCaller(identity, &line);
   if (!how.empty()) line["how"] = how;
+  return Dump(line);
+}
+
+std::string FileLine(const Identity& identity, const std::string& id, const FileRequest& request,
+                     const std::string& user) {
+  ordered_json line = {{"event", ToString(request.verb)}, {"file", id}};
+  AddCaller(identity, &line);
+  line["user"] = user;
+  AddPaths(request, &line);
+  return Dump(line);
+}
+
+std::string FileEndLine(const std::string& id, FileVerb verb, const absl::Status& status,
+                        uint64_t bytes) {
+  ordered_json line = {{"event", "file_end"}, {"file", id}, {"verb", ToString(verb)}};
+  line["status"] = status.ok() ? "OK" : ErrorReason(status).value_or("FAILED");
+  if (verb == FileVerb::kRead || verb == FileVerb::kWrite) line["bytes"] = bytes;
+  return Dump(line);
+}
+
+std::string FileDeniedLine(const Identity& identity, const FileRequest& request,
+                           const absl::Status& denial) {
+  ordered_json line = {{"event", "denied"}, {"verb", ToString(request.verb)}};
+  AddCaller(identity, &line);
+  line["why"] = Cut(std::string(denial.message()));
+  if (!request.run_as.empty()) line["user"] = Cut(request.run_as);
+  AddPaths(request, &line);
   return Dump(line);
 }
 

@@ -80,6 +80,7 @@ Executor::Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& pol
       policy_(policy),
       refusals_(kRefusalBurst, kRefusalPeriodNs),
       next_number_(keeper.welcome().next_session()),
+      files_(loop, keeper, policy),
       expiry_(loop) {}
 
 absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
@@ -259,6 +260,14 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     next_number_ = std::max(next_number_, event.adoption_done().next_session());
     return;
   }
+  if (event.has_files_opened()) {
+    files_.OnOpened(event.files_opened(), std::move(fd));
+    return;
+  }
+  if (event.has_audited()) {
+    files_.OnAudited(event.audited());
+    return;
+  }
   const auto it = sessions_.find(SessionOf(event));
   if (it == sessions_.end()) return;
   // The event may be the last that holds the session.
@@ -340,6 +349,7 @@ void Executor::Retire() {
   requests_.clear();
   running_ = 0;
   const absl::Status why = CheckServing();
+  files_.Retire(why);
   for (const auto& [number, session] : std::exchange(sessions_, {})) {
     if (!session->only_here()) {
       retention_.Remove(number);

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/throttle.h"
 #include "executor/command_spec.h"
+#include "executor/files.h"
 #include "executor/identity.h"
 #include "executor/keeper_link.h"
 #include "executor/policy.h"
@@ -68,6 +69,9 @@ class Executor {
     return session.termination().has_value() ? session.end_ns() + session.retention_ns() : 0;
   }
 
+  // What is done with files.
+  Files& files() { return files_; }
+
   // Writes into the audit that a front end refused what was to be a request. Some a second: of
   // more, the next line says how many there were.
   void AuditRefusal(const Identity& identity, const std::string& why);
@@ -116,6 +120,7 @@ class Executor {
   // Sessions by owner and request id.
   std::unordered_map<std::string, uint64_t> requests_;
   Retention retention_;
+  Files files_;
   asio::steady_timer expiry_;
   int64_t expiry_at_ = 0;  // 0: the timer does not run
   size_t running_ = 0;

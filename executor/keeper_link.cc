@@ -13,7 +13,7 @@
 namespace nacre {
 namespace {
 
-constexpr uint32_t kProtocolVersion = 2;
+constexpr uint32_t kProtocolVersion = 3;
 constexpr int kWelcomeTimeoutMs = 10'000;
 // Datagrams taken in one turn of the loop.
 constexpr int kDatagramsPerTurn = 32;

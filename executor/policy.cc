@@ -28,17 +28,28 @@ bool OwnerPolicy::Admits(uint32_t uid) const {
 
 absl::StatusOr<std::string> OwnerPolicy::CheckStart(const Identity& identity,
                                                     const CommandSpec& spec) const {
+  return ChooseUser(identity, spec.run_as(), "start commands");
+}
+
+absl::StatusOr<std::string> OwnerPolicy::CheckFile(const Identity& identity,
+                                                   const FileRequest& request) const {
+  return ChooseUser(identity, request.run_as, "use files");
+}
+
+absl::StatusOr<std::string> OwnerPolicy::ChooseUser(const Identity& identity,
+                                                    const std::string& run_as,
+                                                    const char* what) const {
   const bool nameless = !identity.uid.has_value();
   if (nameless ? !insecure_loopback_ && identity.dialect.empty() : !Admits(*identity.uid)) {
     return Denied(absl::StrFormat(
-        "%s may not start commands: rule \"owner\" allows uid:%d, root and the users in the node's "
+        "%s may not %s: rule \"owner\" allows uid:%d, root and the users in the node's "
         "run_as only; call as one of those",
-        identity.name, daemon_.uid));
+        identity.name, what, daemon_.uid));
   }
   const uint32_t own = nameless || IsOperator(identity) ? daemon_.uid : *identity.uid;
-  const bool chooses = IsOperator(identity) && !spec.run_as().empty();
+  const bool chooses = IsOperator(identity) && !run_as.empty();
   const auto user = std::find_if(run_as_.begin(), run_as_.end(), [&](const NodeUser& one) {
-    return chooses ? one.name == spec.run_as() : one.uid == own;
+    return chooses ? one.name == run_as : one.uid == own;
   });
   if (user == run_as_.end()) {
     const std::string allowed = absl::StrJoin(
@@ -46,12 +57,12 @@ absl::StatusOr<std::string> OwnerPolicy::CheckStart(const Identity& identity,
     return Denied(absl::StrFormat(
         "nothing may run as %s here: rule \"run_as\" allows %s; choose one of those, or have the "
         "node's operator add it",
-        chooses ? absl::Utf8SafeCHexEscape(spec.run_as()) : daemon_.name,
+        chooses ? absl::Utf8SafeCHexEscape(run_as) : daemon_.name,
         allowed.empty() ? "nobody" : allowed));
   }
-  if (!spec.run_as().empty() && spec.run_as() != user->name) {
-    return Denied(absl::StrFormat("%s may run commands as %s only: rule \"owner\"", identity.name,
-                                  user->name));
+  if (!run_as.empty() && run_as != user->name) {
+    return Denied(
+        absl::StrFormat("%s may %s as %s only: rule \"owner\"", identity.name, what, user->name));
   }
   return user->name;
 }

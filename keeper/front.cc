@@ -73,6 +73,7 @@ void Front::OnEvent(uint32_t tag, uint32_t events) {
   for (int i = 0; i < kLastTurns && connected(); ++i) {
     told_.clear();
     wanted_logs_.clear();
+    opened_.clear();
     Receive();
   }
   DropChannel();
@@ -93,6 +94,7 @@ void Front::DropChannel() {
   handing_over_ = false;
   told_.clear();
   wanted_logs_.clear();
+  opened_.clear();
   outgoing_ = {};
 }
 
@@ -112,7 +114,7 @@ void Front::Refuse(const absl::Status& status) {
 
 void Front::Receive() {
   for (int i = 0; i < kDatagramsPerTurn && connected(); ++i) {
-    if (told_.size() + wanted_logs_.size() > kMaxUntold) return;
+    if (told_.size() + wanted_logs_.size() + opened_.size() > kMaxUntold) return;
     auto received = seqpacket::Receive(process_.channel().get());
     if (received.ok()) {
       if (!received->has_value()) return;
@@ -164,6 +166,13 @@ void Front::Handle(seqpacket::Datagram datagram) {
   }
 }
 
+void Front::TellWith(v1::KeeperEvent event, UniqueFd fd) {
+  if (!connected()) return;
+  v1::KeeperMessage message;
+  *message.add_events() = std::move(event);
+  opened_.push_back({.bytes = message.SerializeAsString(), .fd = std::move(fd)});
+}
+
 void Front::TellNews(Session* session) {
   if (!std::exchange(session->queued_news, true)) news_.push_back(session);
 }
@@ -196,7 +205,13 @@ void Front::Flush() {
 
 Front::Outgoing Front::TakeOutgoing() {
   Outgoing outgoing{.bytes = TakeNews(), .fd = UniqueFd()};
-  if (!outgoing.bytes.empty() || wanted_logs_.empty()) return outgoing;
+  if (!outgoing.bytes.empty()) return outgoing;
+  if (!opened_.empty()) {
+    outgoing = std::move(opened_.front());
+    opened_.pop_front();
+    return outgoing;
+  }
+  if (wanted_logs_.empty()) return outgoing;
   v1::KeeperMessage message;
   outgoing.fd =
       host_.archive().OpenLog(wanted_logs_.front(), message.add_events()->mutable_log_opened());

@@ -55,6 +55,8 @@ class Front : public EventHandler {
   void Tell(v1::KeeperEvent event) { told_.push_back(std::move(event)); }
   void TellNews(Session* session);
   void TellLog(uint64_t session) { wanted_logs_.push_back(session); }
+  // Likewise, alone in a datagram with a descriptor, if that is valid.
+  void TellWith(v1::KeeperEvent event, UniqueFd fd);
   // The session is no longer its business.
   void Drop(Session* session);
   // Sends what there is, as far as there is room.
@@ -107,6 +109,7 @@ class Front : public EventHandler {
   std::vector<Session*> news_;
   // Archived sessions whose logs it has asked for.
   std::deque<uint64_t> wanted_logs_;
+  std::deque<Outgoing> opened_;
   // What the channel had no room for.
   Outgoing outgoing_;
   // Being handed over: the sessions of the front before; of the archived ones, those up to number

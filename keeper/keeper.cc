@@ -26,7 +26,7 @@
 namespace nacre::keeper {
 namespace {
 
-constexpr uint32_t kProtocolVersion = 2;
+constexpr uint32_t kProtocolVersion = 3;
 constexpr size_t kMaxRecordBytes = 2 * 1024 * 1024;
 constexpr size_t kMaxSessionRecord = 16 * 1024;
 constexpr size_t kMaxBy = 256;
@@ -155,11 +155,14 @@ absl::Status Keeper::Open() {
   auto front_launcher = options_.make_launcher(1, files.rlim_max, files.rlim_max);
   if (!front_launcher.ok()) return front_launcher.status();
   front_launcher_ = *std::move(front_launcher);
+  auto files_launcher = options_.make_launcher(FileHelpers::kLanes, files.rlim_max, files.rlim_max);
+  if (!files_launcher.ok()) return files_launcher.status();
+  file_helpers_ = std::make_unique<FileHelpers>(loop_, *std::move(files_launcher));
   max_wide_ = geteuid() == 0 ? SIZE_MAX : kMaxWide;
   max_starts_of_user_ = std::max(1, lanes / 2);
   // A start needs some more than the session that it becomes.
-  const size_t reserved =
-      kOwnFds + (Spawner::kFdsPerLane + kFdsPerStart) * (static_cast<size_t>(lanes) + 1);
+  const size_t reserved = kOwnFds + (Spawner::kFdsPerLane + kFdsPerStart) *
+                                        (static_cast<size_t>(lanes) + 1 + FileHelpers::kLanes);
   max_descriptors_ = files.rlim_max > reserved ? files.rlim_max - reserved : 0;
 
   auto lock = OnceFree([this] { return LockDirectory(options_.state_dir); });
@@ -270,6 +273,7 @@ bool Keeper::Turn(bool wait) {
   const bool any = loop_.RunOnce(/*poll=*/!wait || !runnable_.empty());
   PumpRunnable();
   LaunchQueued();
+  file_helpers_->LaunchQueued();
   for (Front* one : Fronts()) one->Flush();
   EndTurn();
   return any;
@@ -304,6 +308,7 @@ void Keeper::OnFrontExit(Front& front) {
     session->front = nullptr;
     left.push_back(session.get());
   }
+  file_helpers_->Drop(&front);
   if (&front == successor_.get()) {
     log::Error("the new front (pid %d) %s%s", front.pid(), front.how(),
                front_ != nullptr ? "; the one that serves goes on" : "");
@@ -396,7 +401,6 @@ absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
   }
   if (draining_) message.add_events()->mutable_drain();
   front.Greet(message, fds, version);
-  if (version == 1) OnPrepared(front);
   return absl::OkStatus();
 }
 
@@ -408,8 +412,6 @@ void Keeper::OnPrepared(Front& front) {
     return;  // it was replaced, or comes too late, and is being killed
   } else if (front_ == nullptr) {
     TakeOver();
-  } else if (front_->version() < 2) {
-    front_->Kill(SIGKILL);  // it can't retire, so it is replaced like one that died
   } else {
     front_->Tell(Retire());
     front_->MustGoBy(MonotonicNs() + kRetireNs);
@@ -558,12 +560,15 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       if (!serves) return absl::FailedPreconditionError("spawn: it is not the front's turn");
       return HandleSpawn(front, request.spawn(), record_fd);
     case v1::FrontRequest::kAudit:
-      return audit_->Append(request.audit().line());
+      return HandleAudit(front, request.audit());
     case v1::FrontRequest::kOpenLog:
       // Answered in any case, so that the front never waits in vain.
       front.TellLog(request.open_log().session());
       if (archive_->Has(request.open_log().session())) return absl::OkStatus();
       return absl::NotFoundError("open log: no such session is archived");
+    case v1::FrontRequest::kOpenFiles:
+      HandleOpenFiles(front, request.open_files().user());
+      return absl::OkStatus();
     case v1::FrontRequest::kRetired:
       if (!serves || !retiring_) return absl::FailedPreconditionError("retired: nobody asked");
       OnRetired();
@@ -597,6 +602,44 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       break;
   }
   return absl::UnimplementedError("a request that this keeper does not serve");
+}
+
+absl::Status Keeper::HandleAudit(Front& front, const v1::AuditRecord& record) {
+  const absl::Status status = audit_->Append(record.line());
+  if (record.id() != 0) {
+    v1::KeeperEvent event;
+    event.mutable_audited()->set_id(record.id());
+    event.mutable_audited()->set_failed(std::string(status.message()));
+    front.Tell(std::move(event));
+  }
+  return status;
+}
+
+// Answered in any case, so that the front never waits in vain.
+void Keeper::HandleOpenFiles(Front& front, const std::string& name) {
+  const auto answer = [&front, name](absl::StatusOr<UniqueFd> channel) {
+    v1::KeeperEvent event;
+    event.mutable_files_opened()->set_user(name);
+    if (!channel.ok()) {
+      event.mutable_files_opened()->set_failed(std::string(channel.status().message()));
+      log::Warning("files as %s: %s", log::Escape(name), event.files_opened().failed());
+    }
+    front.TellWith(std::move(event), channel.ok() ? *std::move(channel) : UniqueFd());
+  };
+  auto user = users_.Find(name);
+  if (!user.ok()) {
+    answer(user.status());
+  } else if (draining_ || options_.serving.files.empty()) {
+    answer(absl::UnavailableError(draining_ ? "the node is shutting down"
+                                            : "this node serves no files"));
+  } else {
+    file_helpers_->Start(&front, options_.serving.files, *user, CredentialsOf(*user), answer);
+  }
+}
+
+std::optional<Credentials> Keeper::CredentialsOf(const User& user) const {
+  if (user.name == users_.own().name && !users_.own_has_other_groups()) return std::nullopt;
+  return Credentials{.uid = user.uid, .gid = user.gid, .groups = user.groups};
 }
 
 absl::Status Keeper::HandleSession(Front& front, uint64_t number, const v1::FrontRequest& request) {
@@ -716,9 +759,7 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
   auto plan = PlanChild(record, *user, id);
   if (!plan.ok()) return plan.status();
   plan->own_memory = record.limits().memory_bytes() > 0;
-  if (user->name != users_.own().name || users_.own_has_other_groups()) {
-    plan->credentials = Credentials{.uid = user->uid, .gid = user->gid, .groups = user->groups};
-  }
+  plan->credentials = CredentialsOf(*user);
   const size_t descriptors = Session::DescriptorsOf(record);
   if (descriptors_ + descriptors > max_descriptors_) {
     return absl::ResourceExhaustedError(
@@ -832,6 +873,7 @@ void Keeper::EndTurn() {
     sessions_.erase(it);
   }
   gone_.clear();
+  file_helpers_->EndTurn();
   if (cgroups_ != nullptr && cgroups_->untidy() && tidy_at_ == 0) {
     tidy_at_ = MonotonicNs() + kTidyNs;
     ArmTimer();
@@ -842,7 +884,7 @@ bool Keeper::IsOwnChild(pid_t pid) const {
   for (const Front* front : Fronts()) {
     if (front->pid() == pid) return true;
   }
-  return leaders_.contains(pid);
+  return leaders_.contains(pid) || file_helpers_->Has(pid);
 }
 
 // Orphans of the sessions, where they are ours.

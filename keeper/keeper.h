@@ -19,6 +19,7 @@
 #include "keeper/arena.h"
 #include "keeper/audit_log.h"
 #include "keeper/cgroups.h"
+#include "keeper/file_helpers.h"
 #include "keeper/front.h"
 #include "keeper/listeners.h"
 #include "keeper/loop.h"
@@ -45,6 +46,8 @@ struct ServingOptions {
   // Whom commands may run as.
   Users users;
   FrontProgram front;
+  // Path of the program that opens files; empty: nobody gets at files.
+  std::string files;
   bool insecure_loopback = false;
   // Group whose members may reach the Unix sockets; absent: none.
   std::optional<gid_t> socket_group;
@@ -134,6 +137,9 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   absl::Status StartSession(Front& front, uint64_t number, v1::SpawnRecord record);
   absl::StatusOr<std::unique_ptr<Cgroup>> MakeCgroup(uint64_t number, const v1::Limits& limits);
   absl::Status HandleSession(Front& front, uint64_t number, const v1::FrontRequest& request);
+  absl::Status HandleAudit(Front& front, const v1::AuditRecord& record);
+  void HandleOpenFiles(Front& front, const std::string& name);
+  std::optional<Credentials> CredentialsOf(const User& user) const;
   absl::Status HandleArchive(Session* session);
   absl::StatusOr<Session*> Find(const Front& front, uint64_t number);
 
@@ -162,6 +168,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   Loop loop_;
   // The front's starts have a lane of their own: commands that hang in theirs don't stop it.
   std::unique_ptr<Launcher> launcher_, front_launcher_;
+  std::unique_ptr<FileHelpers> file_helpers_;
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<Cgroups> cgroups_;

@@ -51,10 +51,10 @@ std::string DefaultStateDir() {
   return (state.empty() ? FromEnvironment("HOME") + "/.local/state" : state) + "/nacre";
 }
 
-std::string DefaultFront() {
+std::string BesideUs(const char* program) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return self.parent_path() / "nacre-front";
+  return self.parent_path() / program;
 }
 
 // What may be asked beside the configuration.
@@ -121,6 +121,9 @@ void AddOptions(CLI::App* app, Flags* flags, NodeConfig* config) {
   app->add_option("--front", config->front, "Path of nacre-front")
       ->type_name("FILE")
       ->capture_default_str();
+  app->add_option("--files", config->files, "Path of nacre-files, or off: nobody gets at files")
+      ->type_name("FILE")
+      ->capture_default_str();
   app->add_option("--log-level", config->log_level, "Lines to log: debug, info, warning or error")
       ->type_name("LEVEL")
       ->capture_default_str();
@@ -144,7 +147,8 @@ NodeConfig Defaults() {
   NodeConfig config;
   config.listen = {"unix:" + DefaultSocket()};
   config.state_dir = DefaultStateDir();
-  config.front = DefaultFront();
+  config.front = BesideUs("nacre-front");
+  config.files = BesideUs("nacre-files");
   return config;
 }
 

@@ -25,6 +25,8 @@ namespace nacre::keeper {
 namespace {
 
 // They go to a front in one message.
+// Value of `files`: nobody gets at files.
+constexpr absl::string_view kOff = "off";
 constexpr size_t kMaxListeners = 64;
 
 constexpr char kMakeUser[] = "useradd --system --no-create-home --shell /usr/sbin/nologin nacre";
@@ -139,17 +141,18 @@ bool MayRun(const std::string& path, const struct stat& info, const std::optiona
   return (info.st_mode & (front->gid == info.st_gid ? S_IXGRP : S_IXOTH)) != 0;
 }
 
-absl::Status CheckProgram(const std::string& path, const std::optional<User>& front) {
+absl::Status CheckProgram(const char* key, const std::string& path,
+                          const std::optional<User>& front) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("front: ", path));
+    return absl::ErrnoToStatus(errno, absl::StrCat(key, ": ", path));
   }
   if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrFormat("front: %s is no regular file", path));
+    return absl::InvalidArgumentError(absl::StrFormat("%s: %s is no regular file", key, path));
   }
   if (!MayRun(path, info, front)) {
     return absl::PermissionDeniedError(
-        absl::StrFormat("front: %s is not executable%s", path,
+        absl::StrFormat("%s: %s is not executable%s", key, path,
                         front.has_value() ? absl::StrFormat(" for user \"%s\"", front->name) : ""));
   }
   return absl::OkStatus();
@@ -193,7 +196,11 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   }
   auto front_user = FrontUser(config.front_user);
   if (!front_user.ok()) return front_user.status();
-  absl::Status program = CheckProgram(config.front, *front_user);
+  absl::Status program = CheckProgram("front", config.front, *front_user);
+  if (program.ok() && config.files != kOff) {
+    program = CheckProgram("files", config.files, std::nullopt);
+    serving.files = std::filesystem::absolute(config.files);
+  }
   if (!program.ok()) return program;
   auto group = SocketGroup(config.socket_group);
   if (!group.ok()) return group.status();

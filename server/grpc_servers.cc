@@ -9,6 +9,7 @@
 #include "nacre/v1/node.grpc.pb.h"
 #include "nacre/v1/shell.grpc.pb.h"
 #include "server/bidi_stream.h"
+#include "server/file_service.h"
 #include "server/node_calls.h"
 #include "server/run_reactor.h"
 #include "server/session_calls.h"
@@ -180,10 +181,13 @@ class ShellService : public v1::ShellService::CallbackService {
 }  // namespace
 
 struct GrpcServers::Principal {
-  Principal(asio::io_context& loop, Executor& executor, const v1::Node& facts,
+  Principal(asio::io_context& loop, Executor& executor, IoPool& pool, const v1::Node& facts,
             const Identity& identity, int64_t stream_idle_ns)
-      : node(loop, executor, facts), shell(loop, executor, identity, stream_idle_ns) {
+      : files(loop, executor, pool, identity),
+        node(loop, executor, facts),
+        shell(loop, executor, identity, stream_idle_ns) {
     grpc::ServerBuilder builder;
+    builder.RegisterService(&files);
     builder.RegisterService(&node);
     builder.RegisterService(&shell);
     builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
@@ -202,6 +206,7 @@ struct GrpcServers::Principal {
     server = builder.BuildAndStart();
   }
 
+  FileService files;
   NodeService node;
   ShellService shell;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
@@ -223,7 +228,7 @@ absl::Status GrpcServers::Serve(const Identity& identity, UniqueFd connection) {
       return absl::ResourceExhaustedError("too many identities at once");
     }
     auto principal =
-        std::make_unique<Principal>(loop_, executor_, facts_, identity, stream_idle_ns_);
+        std::make_unique<Principal>(loop_, executor_, pool_, facts_, identity, stream_idle_ns_);
     if (principal->server == nullptr) return absl::InternalError("gRPC server did not start");
     it = principals_.emplace(identity.name, std::move(principal)).first;
   }

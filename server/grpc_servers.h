@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "executor/identity.h"
 #include "nacre/v1/node.pb.h"
+#include "server/io_pool.h"
 
 namespace nacre {
 
@@ -42,6 +43,7 @@ class GrpcServers {
   Executor& executor_;
   const v1::Node facts_;
   const int64_t stream_idle_ns_;
+  IoPool pool_;
   std::map<std::string, std::unique_ptr<Principal>> principals_;
 };
 

@@ -1,0 +1,153 @@
+#include "server/read_file_reactor.h"
+
+#include <asio/post.hpp>
+#include <utility>
+
+#include "server/file_translate.h"
+#include "server/status.h"
+
+namespace nacre {
+
+ReadFileReactor::ReadFileReactor(asio::io_context& loop, Executor& executor, IoPool& pool,
+                                 const Identity& identity, const v1::ReadFileRequest& request)
+    : loop_(loop), executor_(executor), pool_(pool), request_(request) {
+  asio::post(loop_, [this, &identity] { Open(identity); });
+}
+
+void ReadFileReactor::Open(const Identity& identity) {
+  auto asked = ToFileRequest(request_);
+  absl::Status status = asked.status();
+  if (status.ok()) status = executor_.files().Add(this);
+  if (!status.ok()) {
+    OnOpened(status);
+    return;
+  }
+  executor_.files().Do(identity, *std::move(asked), [this](absl::StatusOr<Files::Answer> answer) {
+    OnOpened(std::move(answer));
+  });
+}
+
+void ReadFileReactor::OnOpened(absl::StatusOr<Files::Answer> answer) {
+  absl::Status status = answer.status();
+  if (answer.ok()) {
+    call_ = std::move(answer->call);
+    source_.emplace(std::move(answer->reply.fd), answer->reply.reply.entry(), request_,
+                    call_.request);
+    status = source_->Check();
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    error_.Update(status);
+    filling_ = false;
+  }
+  Advance();
+}
+
+void ReadFileReactor::Fill() {
+  const absl::Status status = source_->Next(&next_);
+  {
+    const absl::MutexLock lock(&mutex_);
+    error_.Update(status);
+    filling_ = false;
+    filled_ = status.ok();
+  }
+  Advance();
+}
+
+ReadFileReactor::Step ReadFileReactor::NextStep() {
+  if (ended_) return Step::kNone;
+  if (!error_.ok()) {
+    if (filling_ || writing_) return Step::kNone;
+    ended_ = true;
+    return Step::kFinish;
+  }
+  if (filled_ && !writing_) {
+    std::swap(sent_, next_);
+    filled_ = false;
+    writing_ = true;
+    ended_ = sent_.has_end();
+    return ended_ ? Step::kWriteLast : Step::kWrite;
+  }
+  if (!filling_ && !filled_) {
+    filling_ = true;
+    return Step::kFill;
+  }
+  return Step::kNone;
+}
+
+// One thread at a time makes steps, and comes back for what others have brought meanwhile. After
+// the last step it touches nothing more: this may be gone.
+void ReadFileReactor::Advance() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (std::exchange(advancing_, true)) {
+      again_ = true;
+      return;
+    }
+  }
+  for (;;) {
+    Step step;
+    absl::Status error;
+    {
+      const absl::MutexLock lock(&mutex_);
+      step = NextStep();
+      error = error_;
+      if (step == Step::kNone && !std::exchange(again_, false)) {
+        advancing_ = false;
+        return;
+      }
+    }
+    switch (step) {
+      case Step::kNone:
+        break;
+      case Step::kFill:
+        pool_.Post(call_.user, [this] { Fill(); });
+        break;
+      case Step::kWrite:
+        StartWrite(&sent_);
+        break;
+      case Step::kWriteLast:
+        StartWriteAndFinish(&sent_, grpc::WriteOptions(), grpc::Status::OK);
+        return;
+      case Step::kFinish:
+        Finish(ToGrpcStatus(error));
+        return;
+    }
+  }
+}
+
+void ReadFileReactor::Fail(const absl::Status& why) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    error_.Update(why);
+  }
+  Advance();
+}
+
+void ReadFileReactor::OnWriteDone(bool ok) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    if (!ok) error_.Update(absl::CancelledError("the caller is gone"));
+  }
+  Advance();
+}
+
+void ReadFileReactor::OnCancel() { Fail(absl::CancelledError("the call was cancelled")); }
+
+void ReadFileReactor::Abort(const absl::Status& why) { Fail(why); }
+
+void ReadFileReactor::OnDone() {
+  asio::post(loop_, [this] {
+    executor_.files().Remove(this);
+    absl::Status error;
+    {
+      const absl::MutexLock lock(&mutex_);
+      error = error_;
+    }
+    executor_.files().AuditEnd(call_, error, source_.has_value() ? source_->bytes() : 0);
+    delete this;
+  });
+}
+
+}  // namespace nacre
