@@ -33,4 +33,5 @@ STUBS = _stubs()
 sys.path.insert(0, STUBS)
 
 from nacre.internal.v1 import status_pb2  # noqa: E402,F401
-from nacre.v1 import command_pb2, node_pb2, node_pb2_grpc, session_pb2, shell_pb2, shell_pb2_grpc  # noqa: E402,F401
+from nacre.v1 import command_pb2, file_pb2, file_pb2_grpc, node_pb2, node_pb2_grpc  # noqa: E402,F401
+from nacre.v1 import session_pb2, shell_pb2, shell_pb2_grpc  # noqa: E402,F401
