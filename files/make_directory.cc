@@ -66,8 +66,8 @@ Result<UniqueFd> MakeDirectories(const v1::Path& path, mode_t mode) {
   Result<UniqueFd> there = open(resolver->path());
   if (there.ok() || there.outcome().error != ENOENT) {
     // As mkdir -p says it, of the last component; of one above it stays ENOTDIR.
-    const bool taken = there.outcome().error == ENOTDIR &&
-                       resolver->Open(resolver->path(), O_PATH).ok();
+    const bool taken =
+        there.outcome().error == ENOTDIR && resolver->Open(resolver->path(), O_PATH).ok();
     if (taken) return Errno(EEXIST);
     return there;
   }

@@ -25,8 +25,7 @@ bool NotEmpty(int error) { return error == ENOTEMPTY || error == EEXIST; }
 
 bool IsDirectory(int directory, const std::string& name) {
   struct stat info;
-  return fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISDIR(info.st_mode);
+  return fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
 // Removes a name that is no directory. Tells whether it is one.

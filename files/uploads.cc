@@ -63,8 +63,8 @@ Outcome Uploads::Open(Place place, const v1::OpenWrite& request, OpenedUpload* o
                 .resumable = resumable,
                 .must_not_exist = request.must_not_exist()};
   if (resumable) upload.temp = ResumeName(request.resume_id(), upload.place.name);
-  const Outcome outcome = resumable ? OpenResumable(request.offset(), &upload, &opened->size)
-                                    : OpenNew(&upload);
+  const Outcome outcome =
+      resumable ? OpenResumable(request.offset(), &upload, &opened->size) : OpenNew(&upload);
   if (!outcome.ok()) {
     if (!resumable && upload.fd.valid()) Drop(upload, /*keep=*/false);
     return outcome;
@@ -82,11 +82,14 @@ Outcome Uploads::Open(Place place, const v1::OpenWrite& request, OpenedUpload* o
 
 Outcome Uploads::OpenNew(Upload* upload) {
   const int directory = upload->place.directory.get();
-  upload->fd.reset(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, kTempMode));
+  if (unnamed_) {
+    upload->fd.reset(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, kTempMode));
+    // What kernels and file systems say that don't know it.
+    const bool unknown =
+        errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL;
+    if (!upload->fd.valid() && !unknown) return Errno();
+  }
   if (!upload->fd.valid()) {
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL) {
-      return Errno();
-    }
     upload->temp = TempName();
     if (const Outcome made = MakeTemp(directory, upload->temp, &upload->fd); !made.ok()) {
       return made;
@@ -136,8 +139,7 @@ Outcome Uploads::TryResumable(uint64_t offset, Upload* upload, uint64_t* size, b
     *again = true;
     return {};
   }
-  if (fchmod(fd->get(), kTempMode) != 0 ||
-      ftruncate(fd->get(), static_cast<off_t>(offset)) != 0) {
+  if (fchmod(fd->get(), kTempMode) != 0 || ftruncate(fd->get(), static_cast<off_t>(offset)) != 0) {
     return Errno();
   }
   upload->fd = *std::move(fd);
@@ -170,8 +172,7 @@ Outcome Uploads::TakeOver(int from, uint64_t offset, Upload* upload) {
   if (outcome.ok()) outcome = entry.outcome();
   // Before it has a name that others know. Where there are no locks, all are taken for locked.
   Lock(fd.get());
-  if (outcome.ok() &&
-      renameat(directory, temp.c_str(), directory, upload->temp.c_str()) != 0) {
+  if (outcome.ok() && renameat(directory, temp.c_str(), directory, upload->temp.c_str()) != 0) {
     outcome = Errno();
   }
   if (!outcome.ok()) {

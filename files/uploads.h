@@ -44,15 +44,16 @@ struct OpenedUpload {
 // it is their file that has it.
 class Uploads {
  public:
-  Uploads() = default;
+  // `unnamed`: whether to make files without a name where that can be done; tests do without.
+  explicit Uploads(bool unnamed = true) : unnamed_(unnamed) {}
   // Removes what nobody can resume.
   ~Uploads();
   Uploads(const Uploads&) = delete;
   Uploads& operator=(const Uploads&) = delete;
 
-  // Begins an upload of `place`, which has been looked at. ERANGE with `size` set: `offset` is beyond
-  // what has come, nothing is changed. FAILURE_UPLOAD with EPERM: something else has the name of the
-  // upload. FAILURE_TOO_MANY.
+  // Begins an upload of `place`, which has been looked at. ERANGE with `size` set: `offset` is
+  // beyond what has come, nothing is changed. FAILURE_UPLOAD with EPERM: something else has the
+  // name of the upload. FAILURE_TOO_MANY.
   Outcome Open(Place place, const v1::OpenWrite& request, OpenedUpload* opened);
 
   // How much has come of an upload, open or not. FAILURE_UPLOAD: there is none (ENOENT), or
@@ -91,6 +92,7 @@ class Uploads {
   static Outcome Claim(Upload& upload, std::string* claimed);
   static void Drop(Upload& upload, bool keep);
 
+  const bool unnamed_;
   std::map<uint64_t, Upload> uploads_;
   uint64_t next_ = 1;
 };
