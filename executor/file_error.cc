@@ -77,6 +77,15 @@ const char* PathField(const FileRequest& request) {
   return request.verb == FileVerb::kMove ? "from or to" : "path";
 }
 
+absl::Status UploadError(int error, const FileRequest& request) {
+  if (error == ERANGE) return FileError(ERANGE, request);
+  if (request.operation.has_find_upload()) {
+    return FileError(StatusCode::kNotFound, "UPLOAD_NOT_FOUND", "there is no such upload", request);
+  }
+  return FileError(StatusCode::kAborted, "UPLOAD_TAKEN",
+                   "another call has taken this upload, or its file is not ours", request);
+}
+
 }  // namespace
 
 absl::Status FileError(absl::StatusCode code, const char* reason, const std::string& why,
@@ -128,12 +137,7 @@ absl::Status FileError(const files::v1::Reply& reply, const FileRequest& request
       return FileError(StatusCode::kFailedPrecondition, "NOT_A_REGULAR_FILE",
                        "it is not a regular file", request);
     case files::v1::FAILURE_UPLOAD:
-      return error == ENOENT
-                 ? FileError(StatusCode::kNotFound, "UPLOAD_NOT_FOUND", "there is no such upload",
-                             request)
-                 : FileError(StatusCode::kAborted, "UPLOAD_TAKEN",
-                             "another call has taken this upload, or its file is not ours",
-                             request);
+      return UploadError(error, request);
     case files::v1::FAILURE_TOO_MANY:
       return FileError(StatusCode::kResourceExhausted, "OPEN_FILES",
                        "too many files of this user are open", request);

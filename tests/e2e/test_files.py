@@ -635,7 +635,7 @@ class BadPaths(FilesTest):
             self.files.stub.StatFile(pb.StatFileRequest(), timeout=DEADLINE)
         with self.fails(Code.INVALID_ARGUMENT, "INVALID_FIELD"):
             self.files.page(self.dir, token="nonsense")
-        for name in ("", ".", ".."):
+        for name in (".", ".."):
             with self.assertRaises(grpc.RpcError):
                 self.files.write(f"{self.dir}/{name}", b"x")
             with self.assertRaises(grpc.RpcError):
