@@ -30,9 +30,9 @@ inline Outcome BadRequest(int error = EINVAL) { return {error, v1::FAILURE_REQUE
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : content_(std::move(value)) {}
+  Result(T value) : content_(std::move(value)) {}  // NOLINT(google-explicit-constructor): a T
   // `failed` is not ok.
-  Result(Outcome failed) : content_(failed) {}
+  Result(Outcome failed) : content_(failed) {}  // NOLINT(google-explicit-constructor): or none
 
   bool ok() const { return content_.index() == 0; }
   Outcome outcome() const { return ok() ? Outcome() : std::get<1>(content_); }

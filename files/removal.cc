@@ -77,8 +77,10 @@ class TreeRemover {
   Outcome Step() {
     Level& level = levels_.back();
     const Result<DirectoryReader::Item> item = level.reader.Next();
-    if (!item.ok()) return item.outcome();
-    if (item->name == nullptr) return Leave();
+    // Somebody else may have removed it under us.
+    const bool gone = item.outcome().error == ENOENT;
+    if (!item.ok() && !gone) return item.outcome();
+    if (gone || item->name == nullptr) return Leave();
     const std::string name = item->name;
     if (item->type == DT_DIR) return EnterOrMove(level.fd.get(), name);
     bool is_directory;

