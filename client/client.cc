@@ -96,8 +96,7 @@ class Client::Impl {
   v1::NodeService::Stub& node_stub() const { return *node_stub_; }
 
   std::unique_ptr<Process> Follow(Opening opening) const {
-    return std::unique_ptr<Process>(new Process(
-        std::make_unique<Process::Impl>(
+    return std::unique_ptr<Process>(new Process(std::make_unique<Process::Impl>(
         channel(), target(), std::move(opening), connection_.resume_for)));
   }
 

@@ -88,8 +88,8 @@ google::protobuf::Timestamp ToWire(absl::Time time) {
   google::protobuf::Timestamp wire;
   const int64_t seconds = absl::ToUnixSeconds(time);  // Rounds down.
   wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  wire.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
   return wire;
 }
 

@@ -30,8 +30,8 @@ absl::StatusOr<WatchEvent> FileWatch::Impl::Next() {
     } else if (IsConnectionLoss(status)) {
       return OpenAgain(status);
     } else {
-      failed_ = status.ok() ? absl::InternalError("the node ended the watch without a reason")
-                            : status;
+      failed_ =
+          status.ok() ? absl::InternalError("the node ended the watch without a reason") : status;
     }
   }
   return failed_;

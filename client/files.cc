@@ -23,9 +23,8 @@ absl::StatusOr<FileInfo> FileCalls::FindWritten(const std::string& path, const W
   *request.mutable_path() = Path(path);
   request.set_run_as(options.run_as);
   v1::StatFileResponse response;
-  const absl::Status status = connection.Repeat([&](grpc::ClientContext* context) {
-    return stub->StatFile(context, request, &response);
-  });
+  const absl::Status status = connection.Repeat(
+      [&](grpc::ClientContext* context) { return stub->StatFile(context, request, &response); });
   if (!status.ok()) return otherwise;
   FileInfo found = FromWire(response.file());
   const bool same = found.type == FileType::kRegular && found.size == size &&
@@ -219,8 +218,7 @@ absl::StatusOr<uint64_t> Files::GetUpload(const std::string& path,
 
 absl::StatusOr<std::unique_ptr<FileWatch>> Files::Watch(const std::string& path) const {
   if (absl::Status status = calls_->Check(); !status.ok()) return status;
-  return std::unique_ptr<FileWatch>(
-      new FileWatch(std::make_unique<FileWatch::Impl>(calls_, path)));
+  return std::unique_ptr<FileWatch>(new FileWatch(std::make_unique<FileWatch::Impl>(calls_, path)));
 }
 
 }  // namespace nacre::client

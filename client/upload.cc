@@ -9,8 +9,8 @@ Upload::Upload(const FileCalls& calls, const std::string& path, const UploadOpti
     : calls_(calls), path_(path), options_(options), source_(source) {}
 
 absl::StatusOr<UploadResult> Upload::Run() {
-  absl::Status status = calls_.connection.Repeat(
-      [this](grpc::ClientContext* context) { return Attempt(context); });
+  absl::Status status =
+      calls_.connection.Repeat([this](grpc::ClientContext* context) { return Attempt(context); });
   if (!source_failed_.ok()) return source_failed_;
   UploadResult result{.bytes = hash_.bytes(), .xxh3_128 = hash_.Canonical()};
   if (status.ok()) {

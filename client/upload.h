@@ -23,8 +23,7 @@ class Upload {
   grpc::Status FindOffset(uint64_t* offset);
   absl::Status HashUpTo(uint64_t offset);
   absl::Status Fill(uint64_t* offset, v1::WriteFileRequest* request, bool* end);
-  absl::Status Send(grpc::ClientWriter<v1::WriteFileRequest>& stream, uint64_t offset,
-                    bool* sent);
+  absl::Status Send(grpc::ClientWriter<v1::WriteFileRequest>& stream, uint64_t offset, bool* sent);
 
   const FileCalls& calls_;
   const std::string& path_;

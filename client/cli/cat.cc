@@ -49,8 +49,7 @@ class Cat : public Verb {
  private:
   absl::Status Show(const client::Files& files, const std::string& path, OutputSink& sink) const {
     if (sink.exit_status() != 0) return absl::OkStatus();
-    const auto reader =
-        files.Read(path, {.offset = offset_.value_or(0), .length = length_});
+    const auto reader = files.Read(path, {.offset = offset_.value_or(0), .length = length_});
     if (!reader.ok()) return reader.status();
     for (;;) {
       const auto chunk = (*reader)->Next();

@@ -9,7 +9,7 @@ namespace nacre::cli {
 int ForEachPath(std::string_view verb, const CommonArguments& common, const std::string& run_as,
                 const std::vector<std::string>& words, const ActOnPath& act) {
   const auto paths = RemotePaths(words, 1);
-  if (!paths.ok()) return ReportUsage(verb, paths.status().message());
+  if (!paths.ok()) return ReportUsage(verb, paths.status());
   const auto client = client::Client::Connect({.target = common.host});
   if (!client.ok()) {
     Report(client.status());

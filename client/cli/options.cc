@@ -41,8 +41,8 @@ std::string CheckSize(const std::string& text) {
 }
 
 std::optional<uint32_t> ParseMode(const std::string& text) {
-  const bool octal = !text.empty() && text.size() <= 5 &&
-                     text.find_first_not_of("01234567") == std::string::npos;
+  const bool octal =
+      !text.empty() && text.size() <= 5 && text.find_first_not_of("01234567") == std::string::npos;
   if (!octal) return std::nullopt;
   const auto mode = static_cast<uint32_t>(std::stoul(text, nullptr, 8));
   return mode <= 07777 ? std::optional(mode) : std::nullopt;

@@ -39,6 +39,10 @@ int ReportUsage(std::string_view verb, std::string_view message) {
   return kExitUsage;
 }
 
+int ReportUsage(std::string_view verb, const absl::Status& status) {
+  return ReportUsage(verb, std::string_view(status.message().data(), status.message().size()));
+}
+
 void Report(const client::Gap& gap) {
   Report(absl::StrCat("output from ", gap.from, " to ", gap.to, " is no longer kept"));
 }

@@ -3,6 +3,7 @@
 #define NACRE_CLIENT_CLI_COPY_JOB_H_
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <semaphore>
@@ -51,6 +52,12 @@ class Job {
 
   bool failed() const { return failed_; }
 
+  // There is but one file to copy, so its size is the total.
+  void ExpectOneFile() { one_file_ = true; }
+  void Expect(uint64_t bytes) {
+    if (one_file_) progress_.SetTotal(bytes);
+  }
+
   // Held by a transfer of a large file: more of them at once are no faster, and take memory each.
   std::counting_semaphore<4>& large() { return large_; }
 
@@ -64,6 +71,7 @@ class Job {
   std::atomic<bool> stopped_ = false;
   std::atomic<bool> failed_ = false;
   std::atomic<bool> kept_ = false;
+  bool one_file_ = false;  // Set before the first Submit().
   std::mutex output_mutex_;
   TransferPool pool_;
 };

@@ -21,9 +21,7 @@ constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
 // To the beginning of the line, and erase it.
 constexpr std::string_view kEraseLine = "\r\x1B[K";
 
-std::string Files(uint64_t files) {
-  return absl::StrCat(files, files == 1 ? " file" : " files");
-}
+std::string Files(uint64_t files) { return absl::StrCat(files, files == 1 ? " file" : " files"); }
 
 // Bytes in a second; 0: not known yet.
 uint64_t Rate(const ProgressState& state) {
@@ -32,9 +30,8 @@ uint64_t Rate(const ProgressState& state) {
 }
 
 std::string ShortDuration(absl::Duration duration) {
-  return absl::FormatDuration(
-      absl::Trunc(duration, duration < absl::Seconds(10) ? absl::Milliseconds(100)
-                                                         : absl::Seconds(1)));
+  return absl::FormatDuration(absl::Trunc(
+      duration, duration < absl::Seconds(10) ? absl::Milliseconds(100) : absl::Seconds(1)));
 }
 
 }  // namespace
@@ -57,7 +54,8 @@ std::string FormatProgress(const ProgressState& state, size_t columns) {
   const uint64_t rate = Rate(state);
   if (state.total_bytes.has_value()) {
     const uint64_t total = std::max(*state.total_bytes, state.bytes);
-    const double share = total == 0 ? 1 : static_cast<double>(state.bytes) / static_cast<double>(total);
+    const double share =
+        total == 0 ? 1 : static_cast<double>(state.bytes) / static_cast<double>(total);
     absl::StrAppend(&line, " of ", FormatBytes(total), " (", static_cast<int>(100 * share), "%)");
   }
   absl::StrAppend(&line, ", ", FormatBytes(rate), "/s");

@@ -153,8 +153,8 @@ enum class FileSync {
 
 // How to write a file.
 struct WriteOptions {
-  std::optional<uint32_t> mode;  // Default: that of the file that is replaced, or 0644.
-  bool special_bits = false;     // As in FileAttributes.
+  std::optional<uint32_t> mode;           // Default: that of the file that is replaced, or 0644.
+  bool special_bits = false;              // As in FileAttributes.
   std::optional<absl::Time> modify_time;  // Default: now.
   bool must_not_exist = false;            // ALREADY_EXISTS/FILE_EXISTS instead of replacing.
   FileSync sync = FileSync::kContent;
