@@ -14,6 +14,7 @@
 #include "client/channel.h"
 #include "client/command.h"
 #include "client/connect_error.h"
+#include "client/connection.h"
 #include "client/node_info.h"
 #include "client/output_ledger.h"
 #include "client/process.h"
@@ -81,43 +82,40 @@ absl::Status Prove(const RunResult& result) {
 
 class Client::Impl {
  public:
-  Impl(Target target, std::shared_ptr<grpc::Channel> channel, absl::Duration resume_for)
-      : target_(std::move(target)),
-        text_(target_.ToString()),
-        channel_(std::move(channel)),
-        stub_(v1::ShellService::NewStub(channel_)),
-        node_stub_(v1::NodeService::NewStub(channel_)),
-        resume_for_(resume_for) {}
+  explicit Impl(Connection connection)
+      : connection_(std::move(connection)),
+        text_(connection_.target.ToString()),
+        stub_(v1::ShellService::NewStub(connection_.channel)),
+        node_stub_(v1::NodeService::NewStub(connection_.channel)) {}
 
   const std::string& text() const { return text_; }
-  const Target& target() const { return target_; }
-  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const Connection& connection() const { return connection_; }
+  const Target& target() const { return connection_.target; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return connection_.channel; }
   v1::ShellService::Stub& stub() const { return *stub_; }
   v1::NodeService::Stub& node_stub() const { return *node_stub_; }
 
   std::unique_ptr<Process> Follow(Opening opening) const {
-    return std::unique_ptr<Process>(new Process(
-        std::make_unique<Process::Impl>(channel_, target_, std::move(opening), resume_for_)));
+    return std::unique_ptr<Process>(new Process(std::make_unique<Process::Impl>(
+        channel(), target(), std::move(opening), connection_.resume_for)));
   }
 
   // For what can be asked again without harm.
   absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*)>& attempt) const {
-    return client::Repeat(channel_, target_, resume_for_, attempt);
+    return connection_.Repeat(attempt);
   }
 
   absl::Status Translate(const grpc::Status& status) const {
     absl::Status translated = FromGrpc(status);
     if (!absl::IsUnavailable(translated) || !ErrorReason(translated).empty()) return translated;
-    return ExplainNoConnection(target_, status.error_message());
+    return ExplainNoConnection(target(), status.error_message());
   }
 
  private:
-  const Target target_;
+  const Connection connection_;
   const std::string text_;
-  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ShellService::Stub> stub_;
   const std::unique_ptr<v1::NodeService::Stub> node_stub_;
-  const absl::Duration resume_for_;
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -132,11 +130,13 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ConnectOptions& op
         "Unix sockets and loopback only; forward a local socket to it, e.g. by ssh -L"));
   }
   auto channel = MakeChannel(*target, options.connect_timeout);
-  return std::unique_ptr<Client>(new Client(
-      std::make_unique<Impl>(*std::move(target), std::move(channel), options.resume_for)));
+  return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(
+      Connection{std::move(channel), *std::move(target), options.resume_for})));
 }
 
 const std::string& Client::target() const { return impl_->text(); }
+
+const Connection& Client::connection() const { return impl_->connection(); }
 
 absl::StatusOr<absl::Duration> Client::Ping(absl::Duration deadline) {
   const absl::Time start = absl::Now();

@@ -3,10 +3,10 @@
 #define NACRE_CLIENT_COMMAND_H_
 
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/utf8.h"
 #include "nacre/client.h"
 #include "nacre/v1/command.pb.h"
 
@@ -20,9 +20,6 @@ std::string NewRequestId();
 
 v1::KillScope ToWire(KillScope scope);
 google::protobuf::Duration ToWire(absl::Duration duration);
-
-// Whether the bytes are well-formed UTF-8, as a protobuf string must be.
-bool IsUtf8(std::string_view text);
 
 }  // namespace nacre::client
 

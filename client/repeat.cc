@@ -25,6 +25,8 @@ bool Connect(grpc::Channel& channel) {
   }
 }
 
+}  // namespace
+
 absl::Status GiveUp(const Target& target, const absl::Status& last) {
   absl::Status status = absl::UnavailableError(
       absl::StrCat("lost the connection to ", target.ToString(), ": ", last.message()));
@@ -32,8 +34,6 @@ absl::Status GiveUp(const Target& target, const absl::Status& last) {
       [&](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
   return status;
 }
-
-}  // namespace
 
 absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
                     absl::Duration patience,

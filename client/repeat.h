@@ -20,6 +20,9 @@ absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target&
                     absl::Duration patience,
                     const std::function<grpc::Status(grpc::ClientContext*)>& attempt);
 
+// The error of who has tried for long enough: UNAVAILABLE with what the last loss said.
+absl::Status GiveUp(const Target& target, const absl::Status& last);
+
 }  // namespace nacre::client
 
 #endif  // NACRE_CLIENT_REPEAT_H_

@@ -33,7 +33,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
 bool IsConnectionLoss(const absl::Status& status) {
   if (!absl::IsUnavailable(status)) return false;
   const std::string reason = ErrorReason(status);
-  return reason.empty() || reason == "FRONT_RESTARTING";
+  return reason.empty() || reason == "FRONT_RESTARTING" || reason == "FILE_HELPER_LOST";
 }
 
 std::string ErrorMetadata(const absl::Status& status, const std::string& key) {

@@ -13,8 +13,8 @@ namespace nacre::client {
 // The same code and message; the google.rpc details become payloads under their type URLs.
 absl::Status FromGrpc(const grpc::Status& status);
 
-// Whether it tells of a lost connection, or of a front that goes: what was asked for may go on, and
-// asking again may help.
+// Whether it tells of a lost connection, or of a front or its helper that goes: what was asked for
+// may go on, and asking again may help.
 bool IsConnectionLoss(const absl::Status& status);
 
 // The value of `key` in the status's ErrorInfo; empty if there is none.

@@ -16,7 +16,7 @@ constexpr char kExamples[] = R"(
 Examples:
   nacre exec uname -a
   nacre exec -e LANG=C -w /tmp -- ls -l
-  tar c src | nacre exec -i -- tar x -C /tmp
+  nacre cp -r src :/tmp
   id=$(nacre start -- make -j4); nacre logs -f $id; nacre wait $id
   nacre -H unix:/run/nacre/nacred.sock ping
 
@@ -61,6 +61,25 @@ std::vector<std::string> TakeCommand(const CLI::App& app, std::vector<std::strin
   return command;
 }
 
+// Takes the paths behind the verb at `verb` away from `words`, for a file may be called anything:
+// CLI11 would take "rm" for a verb, "++" for an end, and "[a]" for a list.
+std::vector<std::string> TakePaths(const CLI::App& app, std::vector<std::string>* words,
+                                   size_t verb) {
+  std::vector<std::string> paths;
+  const auto path = [&] { return words->begin() + static_cast<std::ptrdiff_t>(verb); };
+  for (;;) {
+    verb = FirstWord(app, *words, verb + 1);
+    if (verb == words->size()) return paths;
+    if (*path() == "--") break;
+    paths.push_back(std::move(*path()));
+    words->erase(path());
+    --verb;
+  }
+  paths.insert(paths.end(), path() + 1, words->end());
+  words->erase(path(), words->end());
+  return paths;
+}
+
 Done UsageError(const std::string& message, const std::string& program) {
   std::cerr << "nacre: " << message << "\nTry '" << program << " --help'.\n";
   return Done{kExitUsage};
@@ -85,6 +104,7 @@ std::variant<Done, Invocation> ParseArguments(int argc, char** argv) {
     if (at == words.size() || !subcommand->check_name(words[at])) continue;
     program += " " + words[at];
     if (verb->TakesCommand()) invocation.command = TakeCommand(*subcommand, &words, at);
+    if (verb->TakesPaths()) invocation.command = TakePaths(*subcommand, &words, at);
     invocation.verb = std::move(verb);
   }
   if (at < words.size() && invocation.verb == nullptr) {

@@ -20,7 +20,7 @@ struct Done {
 struct Invocation {
   std::unique_ptr<Verb> verb;
   CommonArguments common;
-  std::vector<std::string> command;
+  std::vector<std::string> command;  // Or paths, as the verb takes them.
 };
 
 // Prints help and version on standard output, usage errors on standard error.

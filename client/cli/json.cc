@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
+#include "client/utf8.h"
 
 namespace nacre::cli {
 namespace {
@@ -96,6 +97,39 @@ Json Node(const client::NodeInfo& node) {
   return json;
 }
 
+// Under `name`, or where it is not UTF-8 in base64 under `name`_bytes, as in the wire's JSON.
+void AddText(Json* json, const std::string& name, const std::string& text) {
+  if (text.empty()) return;
+  if (client::IsUtf8(text)) {
+    (*json)[name] = text;
+  } else {
+    (*json)[name + "_bytes"] = absl::Base64Escape(text);
+  }
+}
+
+// A name of several words as the API has it.
+std::string Identifier(std::string_view words) {
+  return absl::StrReplaceAll(absl::string_view(words.data(), words.size()), {{" ", "_"}});
+}
+
+Json File(const client::FileInfo& file) {
+  Json json = Json::object();
+  AddText(&json, "name", file.name);
+  json["type"] = Identifier(client::FileTypeName(file.type));
+  json["size"] = file.size;
+  json["allocated_bytes"] = file.allocated_bytes;
+  json["mode"] = file.mode;
+  json["modify_time"] = Time(file.modify_time);
+  json["uid"] = file.uid;
+  json["gid"] = file.gid;
+  json["links"] = file.links;
+  json["inode"] = file.inode;
+  json["device"] = file.device;
+  AddText(&json, "link_target", file.link_target);
+  if (!file.version.empty()) json["version"] = file.version;
+  return json;
+}
+
 // One line; what is not UTF-8 becomes U+FFFD.
 std::string Text(const Json& json) {
   return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
@@ -112,5 +146,20 @@ std::string ToJson(const std::vector<client::SessionInfo>& sessions) {
 }
 
 std::string ToJson(const client::NodeInfo& node) { return Text(Node(node)); }
+
+std::string ToJson(const client::FileInfo& file) { return Text(File(file)); }
+
+std::string ToJson(const client::WatchEvent& event, absl::Time time) {
+  Json json = {{"time", Time(time)}};
+  if (const auto* happened = std::get_if<client::FileEvent>(&event)) {
+    json["kind"] = Identifier(client::FileEventKindName(happened->kind));
+    AddText(&json, "name", happened->name);
+    json["directory"] = happened->directory;
+    if (happened->move != 0) json["move"] = happened->move;
+  } else {
+    json["kind"] = std::holds_alternative<client::Watching>(event) ? "watching" : "overflow";
+  }
+  return Text(json);
+}
 
 }  // namespace nacre::cli

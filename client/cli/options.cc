@@ -1,5 +1,8 @@
 #include "client/cli/options.h"
 
+#include <memory>
+#include <utility>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
 
@@ -36,6 +39,26 @@ std::optional<uint64_t> ParseSize(absl::string_view text) {
 std::string CheckSize(const std::string& text) {
   return ParseSize(text).has_value() ? "" : "\"" + text + "\" is not a size such as 300000 or 512K";
 }
+
+std::optional<uint32_t> ParseMode(const std::string& text) {
+  const bool octal =
+      !text.empty() && text.size() <= 5 && text.find_first_not_of("01234567") == std::string::npos;
+  if (!octal) return std::nullopt;
+  const auto mode = static_cast<uint32_t>(std::stoul(text, nullptr, 8));
+  return mode <= 07777 ? std::optional(mode) : std::nullopt;
+}
+
+class PathsFormatter : public CLI::Formatter {
+ public:
+  explicit PathsFormatter(std::string paths) : paths_(std::move(paths)) {}
+
+  std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
+    return "Usage: nacre " + app->get_name() + " [OPTIONS] " + paths_ + "\n";
+  }
+
+ private:
+  std::string paths_;
+};
 
 CLI::Validator IsDuration(absl::Duration least) {
   return {[least](const std::string& text) {
@@ -113,6 +136,29 @@ void AddResume(CLI::App* app, absl::Duration* resume_for) {
   app->add_flag_callback(
       "--no-resume", [resume_for] { *resume_for = absl::ZeroDuration(); },
       "Fail when the connection is lost instead of going on by the next");
+}
+
+void AddRunAs(CLI::App* app, std::string* run_as) {
+  app->add_option("-u,--user,--run-as", *run_as,
+                  "User with whose rights; default: ourselves, or for root the daemon's user")
+      ->type_name("USER");
+}
+
+void ShowPathsInUsage(CLI::App* app, const std::string& paths) {
+  app->formatter(std::make_shared<PathsFormatter>(paths));
+}
+
+void AddMode(CLI::App* app, const std::string& names, std::optional<uint32_t>* mode,
+             const std::string& help) {
+  app->add_option_function<std::string>(
+         names, [mode](const std::string& text) { *mode = ParseMode(text); }, help)
+      ->type_name("MODE")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return ParseMode(text).has_value() ? ""
+                                               : "\"" + text + "\" is no octal number up to 7777";
+          },
+          ""));
 }
 
 void AddRaw(CLI::App* app, bool* raw) {

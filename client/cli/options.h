@@ -46,6 +46,16 @@ void AddScope(CLI::App* app, const std::string& names, client::KillScope* scope,
 // --no-resume, which leaves no time to resume in.
 void AddResume(CLI::App* app, absl::Duration* resume_for);
 
+// -u: with whose rights files are used.
+void AddRunAs(CLI::App* app, std::string* run_as);
+
+// What the usage line shows of the words of a verb that takes paths, e.g. "SRC... DST".
+void ShowPathsInUsage(CLI::App* app, const std::string& paths);
+
+// A mode in octal, at most 7777.
+void AddMode(CLI::App* app, const std::string& names, std::optional<uint32_t>* mode,
+             const std::string& help);
+
 // --raw
 void AddRaw(CLI::App* app, bool* raw);
 

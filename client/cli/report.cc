@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/cli/descriptors.h"
+#include "client/cli/exit_status.h"
 #include "client/cli/table.h"
 
 namespace nacre::cli {
@@ -30,6 +31,16 @@ void Report(std::string_view message) {
 
 void Report(const absl::Status& status) {
   Report(std::string_view(status.message().data(), status.message().size()));
+}
+
+int ReportUsage(std::string_view verb, std::string_view message) {
+  Report(message);
+  (void)WriteAll(STDERR_FILENO, absl::StrCat("Try 'nacre ", std::string(verb), " --help'.\n"));
+  return kExitUsage;
+}
+
+int ReportUsage(std::string_view verb, const absl::Status& status) {
+  return ReportUsage(verb, std::string_view(status.message().data(), status.message().size()));
 }
 
 void Report(const client::Gap& gap) {

@@ -17,6 +17,10 @@ void Report(std::string_view message);
 // The status's message.
 void Report(const absl::Status& status);
 
+// That the verb was used wrongly. Returns the exit status for it.
+int ReportUsage(std::string_view verb, std::string_view message);
+int ReportUsage(std::string_view verb, const absl::Status& status);
+
 // Output that is not there any more.
 void Report(const client::Gap& gap);
 

@@ -25,7 +25,11 @@ class Verb {
   // Whether everything from the first word that is no option on is a command of the user's.
   virtual bool TakesCommand() const { return false; }
 
-  // Does it. `words` are the command's, not empty, if it takes one. Returns our exit status.
+  // Whether every word that is no option is a path, wherever it stands; behind "--" every word.
+  virtual bool TakesPaths() const { return false; }
+
+  // Does it. `words` are the command's, not empty, if it takes one; or the paths. Returns our exit
+  // status.
   virtual int Run(const CommonArguments& common, const std::vector<std::string>& words) = 0;
 };
 

@@ -558,8 +558,8 @@ TEST(Nacre, WrongUsageIs2AndNamesTheHelp) {
 TEST(Nacre, HelpAndVersionAreOutput) {
   EXPECT_EQ(RunNacre({"--version"}).out, "nacre " NACRE_VERSION "\n");
   EXPECT_NE(RunNacre({"--help"}).out.find("Examples:"), std::string::npos);
-  for (const char* verb :
-       {"exec", "start", "attach", "logs", "ps", "wait", "end", "kill", "rm", "status", "ping"}) {
+  for (const char* verb : {"exec", "start", "attach", "logs", "ps", "wait", "end", "kill", "rm",
+                           "cp", "ls", "cat", "stat", "mkdir", "mv", "watch", "status", "ping"}) {
     const Outcome outcome = RunNacre({verb, "--help"});
     EXPECT_EQ(outcome.status, 0);
     EXPECT_NE(outcome.out.find(verb), std::string::npos);

@@ -464,8 +464,10 @@ struct NodeInfo {
   bool draining = false;  // It shuts down and starts no commands any more.
 };
 
-// A node to run commands on. Any thread may call any method at any time; processes share its one
-// connection and may outlive it.
+struct Connection;
+
+// A node to run commands on; for its files see nacre/files.h. Any thread may call any method at any
+// time; processes share its one connection and may outlive it.
 class Client {
  public:
   // Never waits: the connection is opened by the first call that needs it, and again after a loss.
@@ -535,8 +537,11 @@ class Client {
   absl::Status DeleteSession(const std::string& session_id, bool force = false);
 
  private:
+  friend class Files;
   class Impl;
   explicit Client(std::unique_ptr<Impl> impl);
+
+  const Connection& connection() const;
 
   std::unique_ptr<Impl> impl_;
 };

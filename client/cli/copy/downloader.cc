@@ -1,0 +1,269 @@
+#include "client/cli/copy/downloader.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/copy/resume_id.h"
+#include "client/cli/descriptors.h"
+#include "client/cli/remote_path.h"
+
+namespace nacre::cli {
+
+// A directory that is being filled; what is being copied into it holds on to it, and so it is open
+// until the last of that is done.
+struct Downloader::Directory {
+  LocalDirectory directory;
+  std::string path;   // For messages.
+  uint32_t mode = 0;  // That it gets in the end, as its time.
+  absl::Time modify_time;
+  bool gets_attributes = false;
+  std::shared_ptr<const Directory> parent;
+};
+
+void Downloader::Copy(const std::vector<std::string>& sources, const std::string& target) {
+  struct stat found {};
+  const bool into = ::stat(target.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+  std::string path = target;
+  std::string name;
+  if (!into) {
+    while (job_.options().recursive && path.size() > 1 && path.ends_with('/')) path.pop_back();
+    name = path.ends_with('/') ? "" : BaseName(path);
+    path.erase(path.size() - name.size());
+    if (path.empty()) path.push_back('.');
+  }
+  auto directory = LocalDirectory::Open(path);
+  if (!into && (sources.size() > 1 || name.empty())) {
+    job_.FailLocal(target, absl::FailedPreconditionError("is no directory to copy into"));
+  } else if (!directory.ok()) {
+    job_.FailLocal(path, directory.status());
+  } else {
+    const auto parent = std::make_shared<const Directory>(
+        Directory{.directory = *std::move(directory), .path = path == "." ? "" : path});
+    if (sources.size() == 1 && !job_.options().recursive) job_.ExpectOneFile();
+    for (const std::string& source : sources) {
+      if (job_.stopped()) break;
+      CopySource(source, parent, into ? BaseName(source) : name);
+    }
+  }
+  job_.Wait();
+}
+
+void Downloader::CopySource(const std::string& source, const DirectoryPtr& directory,
+                            const std::string& name) {
+  const auto found = job_.files().Stat(source, /*follow=*/!job_.options().recursive);
+  if (!found.ok()) return job_.FailRemote(source, found.status());
+  if (found->type != client::FileType::kDirectory) {
+    CopyEntry(*found, source, directory, name);
+  } else if (!job_.options().recursive) {
+    job_.FailRemote(source, absl::FailedPreconditionError("is a directory; use -r"));
+  } else if (IsEntryName(name)) {
+    CopyEntry(*found, source, directory, name);
+  } else {
+    Walk(source, directory);  // Without a name of its own, e.g. ":" or ":dir/.": what is in it.
+  }
+}
+
+void Downloader::CopyEntry(const client::FileInfo& entry, const std::string& remote,
+                           const DirectoryPtr& directory, const std::string& name) {
+  switch (entry.type) {
+    case client::FileType::kDirectory:
+      if (const auto inner = Enter(entry, directory, name); inner != nullptr) Walk(remote, inner);
+      return;
+    case client::FileType::kRegular:
+      if (job_.options().resume && job_.options().KeepsTimes() &&
+          directory->directory.Has(name, entry.size, entry.modify_time)) {
+        return job_.progress().AddFile();
+      }
+      return job_.Submit([this, remote, directory, name] { CopyFile(remote, directory, name); });
+    case client::FileType::kSymlink:
+      return CopyLink(entry, directory, name);
+    default:
+      return job_.Warn(absl::StrCat(":", remote, ": is a special file: skipped"));
+  }
+}
+
+Downloader::DirectoryPtr Downloader::Enter(const client::FileInfo& entry,
+                                           const DirectoryPtr& parent, const std::string& name) {
+  const std::string path = Join(parent->path, name);
+  bool made = false;
+  auto opened = parent->directory.Enter(name, &made);
+  if (!opened.ok()) {
+    job_.FailLocal(path, opened.status());
+    return nullptr;
+  }
+  // One that was there already stays as it was, unless it may be our own of an earlier run.
+  const CopyOptions& options = job_.options();
+  auto* directory = new Directory{.directory = *std::move(opened),
+                                  .path = path,
+                                  .mode = options.ModeOf(entry.mode),
+                                  .modify_time = entry.modify_time,
+                                  .gets_attributes = made || options.preserve || options.resume,
+                                  .parent = parent};
+  return {directory, [this](Directory* done) {
+            const std::unique_ptr<Directory> owned(done);
+            Finish(*owned);
+          }};
+}
+
+void Downloader::Finish(const Directory& directory) {
+  if (!directory.gets_attributes || job_.stopped()) return;
+  const absl::Status status =
+      directory.directory.SetAttributes(directory.mode, directory.modify_time);
+  if (!status.ok()) job_.FailLocal(directory.path, status);
+}
+
+void Downloader::Walk(const std::string& remote, const DirectoryPtr& directory) {
+  std::string token;
+  do {
+    const auto page = job_.files().List(remote, token);
+    if (!page.ok()) return job_.FailRemote(remote, page.status());
+    for (const client::FileInfo& entry : page->entries) {
+      if (job_.stopped()) return;
+      const std::string path = Join(remote, entry.name);
+      if (!IsEntryName(entry.name)) {
+        job_.FailRemote(path, absl::InvalidArgumentError("no file can have this name"));
+      } else if (entry.type != client::FileType::kOther) {
+        CopyEntry(entry, path, directory, entry.name);
+      } else if (const auto found = job_.files().Stat(path); found.ok()) {
+        CopyEntry(*found, path, directory, entry.name);
+      } else if (!absl::IsNotFound(found.status())) {  // Else it went away meanwhile.
+        job_.FailRemote(path, found.status());
+      }
+    }
+    token = page->next_page_token;
+  } while (!token.empty());
+}
+
+void Downloader::CopyLink(const client::FileInfo& entry, const DirectoryPtr& directory,
+                          const std::string& name) {
+  const absl::Status status = directory->directory.MakeSymlink(name, entry.link_target);
+  if (!status.ok()) return job_.FailLocal(Join(directory->path, name), status);
+  job_.progress().AddFile();
+}
+
+void Downloader::CopyFile(const std::string& remote, const DirectoryPtr& directory,
+                          const std::string& name) {
+  if (job_.stopped()) return;
+  const std::string local = Join(directory->path, name);
+  auto opened = job_.files().Read(remote, {.accept_holes = true});
+  if (!opened.ok()) return job_.FailRemote(remote, opened.status());
+  std::unique_ptr<client::FileReader> reader = *std::move(opened);
+  job_.Expect(reader->head().size);
+  const bool large = reader->head().size >= kResumableBytes;
+  auto file = OpenFile(remote, *directory, name, &reader);
+  if (!file.ok()) return job_.FailLocal(local, file.status());
+  if (reader == nullptr) return;  // It was told why.
+  const bool whole = file->size() == 0;
+  if (large) job_.large().acquire();
+  absl::Status failed_here;
+  const absl::Status status = Receive(*reader, *file, &failed_here);
+  if (large) job_.large().release();
+  if (status.ok()) return Complete(remote, *directory, name, *reader, *file, whole);
+  if (large && (job_.stopped() || absl::IsUnavailable(status))) {
+    file->Keep();
+    job_.Kept();
+  }
+  return failed_here.ok() ? job_.FailRemote(remote, status) : job_.FailLocal(local, failed_here);
+}
+
+// The file to write to; a large one is gone on with, and `reader` read from there.
+absl::StatusOr<LocalFile> Downloader::OpenFile(const std::string& remote,
+                                               const Directory& directory, const std::string& name,
+                                               std::unique_ptr<client::FileReader>* reader) {
+  const client::FileInfo head = (*reader)->head();
+  if (head.size < kResumableBytes) return directory.directory.Create(name);
+  const std::string id = DownloadId(remote, head);
+  auto file = directory.directory.OpenPartial(name, id, job_.options().resume);
+  if (!file.ok() || file->size() == 0) return file;
+  if (file->size() > head.size) {    // Not what we have left there.
+    file = absl::InternalError("");  // Gone, and its lock with it.
+    return directory.directory.OpenPartial(name, id, /*resume=*/false);
+  }
+  job_.progress().AddBytes(file->size());
+  auto rest = job_.files().Read(
+      remote, {.offset = file->size(), .expected_version = head.version, .accept_holes = true});
+  *reader = rest.ok() ? *std::move(rest) : nullptr;
+  if (!rest.ok()) job_.FailRemote(remote, rest.status());
+  return file;
+}
+
+absl::Status Downloader::Receive(client::FileReader& reader, LocalFile& file,
+                                 absl::Status* failed_here) {
+  for (;;) {
+    if (job_.stopped()) return absl::CancelledError("interrupted");
+    const auto chunk = reader.Next();
+    if (!chunk.ok()) return chunk.status();
+    if (chunk->end()) return absl::OkStatus();
+    *failed_here = chunk->hole > 0 ? file.Hole(chunk->hole) : file.Write(chunk->data);
+    if (!failed_here->ok()) return *failed_here;
+    job_.progress().AddBytes(chunk->data.size() + chunk->hole);
+  }
+}
+
+void Downloader::Complete(const std::string& remote, const Directory& directory,
+                          const std::string& name, client::FileReader& reader, LocalFile& file,
+                          bool whole) {
+  const std::string local = Join(directory.path, name);
+  const CopyOptions& options = job_.options();
+  std::string checksum = reader.summary().xxh3_128;
+  if (options.checksum) {
+    const absl::Status status = Compare(remote, reader, file, whole, &checksum);
+    if (!status.ok()) return job_.FailRemote(remote, status);
+  }
+  const auto& head = reader.head();
+  const absl::Status status =
+      file.Commit(options.ModeOf(head.mode),
+                  options.KeepsTimes() ? std::optional(head.modify_time) : std::nullopt);
+  if (!status.ok()) return job_.FailLocal(local, status);
+  if (reader.summary().changed) {
+    job_.Warn(absl::StrCat(":", remote, ": changed while it was copied"));
+  }
+  job_.Done(local, checksum);
+}
+
+// A second proof: what our file holds is what the node reads, of one that was gone on with all of
+// it again.
+absl::Status Downloader::Compare(const std::string& remote, const client::FileReader& reader,
+                                 const LocalFile& file, bool whole, std::string* checksum) {
+  if (!whole) {
+    const auto again = job_.files().Read(
+        remote, {.expected_version = reader.head().version, .accept_holes = true});
+    if (!again.ok()) return again.status();
+    for (;;) {
+      const auto chunk = (*again)->Next();
+      if (!chunk.ok()) return chunk.status();
+      if (job_.stopped()) return absl::CancelledError("interrupted");
+      if (chunk->end()) break;
+    }
+    *checksum = (*again)->summary().xxh3_128;
+  }
+  const auto ours = file.Checksum();
+  if (!ours.ok()) return ours.status();
+  return *ours == *checksum ? absl::OkStatus()
+                            : absl::DataLossError("is not what came here: the checksum differs");
+}
+
+void Downloader::CopyOutput(const std::string& source) {
+  const auto reader = job_.files().Read(source);
+  if (!reader.ok()) return job_.FailRemote(source, reader.status());
+  while (!job_.stopped()) {
+    const auto chunk = (*reader)->Next();
+    if (!chunk.ok()) return job_.FailRemote(source, chunk.status());
+    if (chunk->end()) {
+      if ((*reader)->summary().changed) {
+        job_.Warn(absl::StrCat(":", source, ": changed while it was copied"));
+      }
+      return job_.progress().AddFile();
+    }
+    if (const int error = WriteAll(STDOUT_FILENO, chunk->data); error != 0) {
+      return job_.FailLocal("standard output", LocalError(error));
+    }
+    job_.progress().AddBytes(chunk->data.size());
+  }
+}
+
+}  // namespace nacre::cli

@@ -1,0 +1,306 @@
+#include "client/cli/copy/uploader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/copy/local_source.h"
+#include "client/cli/copy/resume_id.h"
+#include "client/cli/remote_path.h"
+
+namespace nacre::cli {
+namespace {
+
+// Not blocked by a FIFO that has come in a file's place.
+constexpr int kOpenFile = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+bool IsDirectory(int directory, const dirent& entry) {
+  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_DIR;
+  struct stat found {};
+  return ::fstatat(directory, entry.d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISDIR(found.st_mode);
+}
+
+}  // namespace
+
+// A directory that is being copied; what is being copied within holds on to it, and so it is there
+// until the last of that is done.
+struct Uploader::Directory {
+  UniqueFd fd;
+  std::string local;
+  std::string remote;
+  client::FileAttributes attributes;  // That it gets in the end.
+  bool gets_attributes = false;
+  std::shared_ptr<Directory> parent;
+};
+
+void Uploader::Copy(const std::vector<std::string>& sources, const std::string& target) {
+  const auto found = job_.files().Stat(target, /*follow=*/true);
+  const bool into = found.ok() && found->type == client::FileType::kDirectory;
+  if (!found.ok() && !absl::IsNotFound(found.status())) {
+    job_.FailRemote(target, found.status());
+  } else if (!into && sources.size() > 1) {
+    job_.FailRemote(target, absl::FailedPreconditionError("is no directory to copy into"));
+  } else {
+    if (sources.size() == 1 && !job_.options().recursive) job_.ExpectOneFile();
+    for (const std::string& source : sources) {
+      if (job_.stopped()) break;
+      const bool named = !into || IsEntryName(BaseName(source));
+      CopySource(source, into && named ? Join(target, BaseName(source)) : target, !named);
+    }
+  }
+  job_.Wait();
+}
+
+// `is_there`: the target is the directory that a source without a name of its own, e.g. "." or
+// "dir/..", is copied to.
+void Uploader::CopySource(const std::string& source, const std::string& target, bool is_there) {
+  struct stat found {};
+  const int follow = job_.options().recursive ? AT_SYMLINK_NOFOLLOW : 0;
+  if (::fstatat(AT_FDCWD, source.c_str(), &found, follow) != 0) {
+    job_.FailLocal(source, LocalError(errno));
+  } else if (!S_ISDIR(found.st_mode)) {
+    if (target.ends_with('/')) {
+      job_.FailRemote(target, absl::FailedPreconditionError("is no directory to copy into"));
+      return;
+    }
+    job_.Submit([=, this] {
+      if (S_ISLNK(found.st_mode)) {
+        CopyLink(AT_FDCWD, source, source, target);
+      } else {
+        CopyFile(AT_FDCWD, source, source, target);
+      }
+    });
+  } else if (!job_.options().recursive) {
+    job_.FailLocal(source, absl::FailedPreconditionError("is a directory; use -r"));
+  } else {
+    UniqueFd fd(::open(source.c_str(), kOpenDirectory));
+    if (!fd.valid()) return job_.FailLocal(source, LocalError(errno));
+    const auto directory = MakeDirectory(std::move(fd), source, target, nullptr, is_there);
+    if (directory != nullptr) Walk(directory);
+  }
+}
+
+std::shared_ptr<Uploader::Directory> Uploader::MakeDirectory(UniqueFd fd, const std::string& local,
+                                                             const std::string& remote,
+                                                             std::shared_ptr<Directory> parent,
+                                                             bool is_there) {
+  struct stat opened {};
+  if (::fstat(fd.get(), &opened) != 0) {
+    job_.FailLocal(local, LocalError(errno));
+    return nullptr;
+  }
+  bool made = false;
+  if (!is_there && !MakeRemoteDirectory(remote, opened.st_mode, &made)) return nullptr;
+  const CopyOptions& options = job_.options();
+  auto directory = std::make_unique<Directory>();
+  directory->fd = std::move(fd);
+  directory->local = local;
+  directory->remote = remote;
+  directory->attributes = {.mode = options.ModeOf(opened.st_mode),
+                           .special_bits = options.preserve,
+                           .modify_time = absl::TimeFromTimespec(opened.st_mtim)};
+  // One that was there already stays as it was, unless it may be our own of an earlier run.
+  directory->gets_attributes = made || options.preserve || options.resume;
+  directory->parent = std::move(parent);
+  return {directory.release(), [this](Directory* done) {
+            const std::unique_ptr<Directory> owned(done);
+            Finish(*owned);
+          }};
+}
+
+// One that is there already is as good.
+bool Uploader::MakeRemoteDirectory(const std::string& remote, uint32_t mode, bool* made) {
+  // Ours to write in until all is in it.
+  const auto result = job_.files().MakeDirectory(remote, {.mode = (mode & 0777) | 0700});
+  *made = result.ok();
+  if (*made) return true;
+  if (!absl::IsAlreadyExists(result.status())) {
+    job_.FailRemote(remote, result.status());
+    return false;
+  }
+  // No link is followed within a tree: it may lead out of it.
+  const auto found = job_.files().Stat(remote);
+  if (!found.ok()) {
+    job_.FailRemote(remote, found.status());
+    return false;
+  }
+  if (found->type == client::FileType::kDirectory) return true;
+  job_.FailRemote(remote,
+                  absl::FailedPreconditionError("is no directory there, and not replaced by one"));
+  return false;
+}
+
+void Uploader::Finish(const Directory& directory) {
+  if (!directory.gets_attributes || job_.stopped()) return;
+  const auto result = job_.files().SetAttributes(directory.remote, directory.attributes);
+  if (!result.ok()) job_.FailRemote(directory.remote, result.status());
+}
+
+void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
+  const int fd = ::fcntl(directory->fd.get(), F_DUPFD_CLOEXEC, 0);
+  const std::unique_ptr<DIR, CloseDirectory> entries(fd < 0 ? nullptr : ::fdopendir(fd));
+  if (entries == nullptr) return job_.FailLocal(directory->local, LocalError(errno));
+  while (!job_.stopped()) {
+    errno = 0;
+    const dirent* entry = ::readdir(entries.get());
+    if (entry == nullptr) {
+      if (errno != 0) job_.FailLocal(directory->local, LocalError(errno));
+      return;
+    }
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (!IsDirectory(directory->fd.get(), *entry)) {
+      job_.Submit([this, directory, name] { CopyEntry(directory, name); });
+      continue;
+    }
+    const std::string local = Join(directory->local, name);
+    UniqueFd inner(::openat(directory->fd.get(), name.c_str(), kOpenDirectory | O_NOFOLLOW));
+    if (!inner.valid()) {
+      job_.FailLocal(local, LocalError(errno));
+      continue;
+    }
+    const auto child =
+        MakeDirectory(std::move(inner), local, Join(directory->remote, name), directory, false);
+    if (child != nullptr) Walk(child);
+  }
+}
+
+void Uploader::CopyEntry(const std::shared_ptr<Directory>& directory, const std::string& name) {
+  if (job_.stopped()) return;
+  const std::string local = Join(directory->local, name);
+  const std::string remote = Join(directory->remote, name);
+  struct stat found {};
+  if (::fstatat(directory->fd.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    job_.FailLocal(local, LocalError(errno));
+  } else if (S_ISLNK(found.st_mode)) {
+    CopyLink(directory->fd.get(), name, local, remote);
+  } else if (S_ISREG(found.st_mode)) {
+    CopyFile(directory->fd.get(), name, local, remote);
+  } else {
+    job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
+  }
+}
+
+void Uploader::CopyLink(int directory, const std::string& name, const std::string& local,
+                        const std::string& remote) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+  if (size < 0) return job_.FailLocal(local, LocalError(errno));
+  const auto result = job_.files().MakeSymlink(
+      remote, std::string(target.data(), static_cast<size_t>(size)), /*replace=*/true);
+  if (!result.ok()) return job_.FailRemote(remote, result.status());
+  job_.progress().AddFile();
+}
+
+void Uploader::CopyFile(int directory, const std::string& name, const std::string& local,
+                        const std::string& remote) {
+  if (job_.stopped()) return;
+  // Only a link that the user names is followed.
+  const int follow = directory == AT_FDCWD && !job_.options().recursive ? 0 : O_NOFOLLOW;
+  struct stat found {};
+  const int no_follow = follow == 0 ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (::fstatat(directory, name.c_str(), &found, no_follow) != 0) {
+    return job_.FailLocal(local, LocalError(errno));
+  }
+  // Opening a device may do something to it.
+  if (!S_ISREG(found.st_mode)) {
+    return job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
+  }
+  UniqueFd fd(::openat(directory, name.c_str(), kOpenFile | follow));
+  if (!fd.valid() || ::fstat(fd.get(), &found) != 0) {
+    return job_.FailLocal(local, LocalError(errno));
+  }
+  if (!S_ISREG(found.st_mode)) {
+    return job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
+  }
+  if (job_.options().resume && IsThere(remote, found)) return job_.progress().AddFile();
+  CopyOpenFile(std::move(fd), found, local, remote);
+}
+
+void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::string& local,
+                            const std::string& remote) {
+  const CopyOptions& options = job_.options();
+  const bool large = static_cast<uint64_t>(opened.st_size) >= kResumableBytes;
+  client::UploadOptions upload;
+  upload.mode = options.ModeOf(opened.st_mode);
+  upload.special_bits = options.preserve;
+  if (options.KeepsTimes()) upload.modify_time = absl::TimeFromTimespec(opened.st_mtim);
+  upload.sync = options.sync ? client::FileSync::kContent : client::FileSync::kNone;
+  upload.resume = options.resume;
+  if (large) upload.resume_id = UploadId(remote, opened);
+  job_.Expect(static_cast<uint64_t>(opened.st_size));
+  LocalSource source(
+      std::move(fd), opened, [this](uint64_t bytes) { job_.progress().AddBytes(bytes); },
+      [this] { return job_.stopped(); });
+  if (large) job_.large().acquire();
+  const auto result = job_.files().Upload(remote, upload, source);
+  if (large) job_.large().release();
+  if (!result.ok()) {
+    if (large && (job_.stopped() || absl::IsUnavailable(result.status()))) job_.Kept();
+    return source.failed().ok() ? job_.FailRemote(remote, result.status())
+                                : job_.FailLocal(local, source.failed());
+  }
+  if (source.HasChanged()) job_.Warn(absl::StrCat(local, ": changed while it was copied"));
+  if (options.checksum) return ReadBack(remote, *result);
+  job_.Done(remote, result->xxh3_128);
+}
+
+// With --resume what an earlier run has copied, as far as times tell, is not copied again.
+bool Uploader::IsThere(const std::string& remote, const struct stat& source) {
+  if (!job_.options().KeepsTimes()) return false;
+  const auto found = job_.files().Stat(remote);
+  return found.ok() && found->type == client::FileType::kRegular &&
+         found->size == static_cast<uint64_t>(source.st_size) &&
+         found->modify_time == absl::TimeFromTimespec(source.st_mtim);
+}
+
+// A second proof: what the node reads there now is what was sent.
+void Uploader::ReadBack(const std::string& remote, const client::UploadResult& result) {
+  const auto reader = job_.files().Read(remote, {.accept_holes = true});
+  absl::Status status = reader.status();
+  while (status.ok() && !job_.stopped()) {
+    const auto chunk = (*reader)->Next();
+    status = chunk.status();
+    if (!status.ok() || !chunk->end()) continue;
+    if ((*reader)->summary().xxh3_128 == result.xxh3_128) {
+      return job_.Done(remote, result.xxh3_128);
+    }
+    status = absl::DataLossError("holds something else than was sent: the checksum differs");
+  }
+  job_.FailRemote(remote, status);
+}
+
+void Uploader::CopyInput(const std::string& target) {
+  auto writer = job_.files().Write(
+      target, {.sync = job_.options().sync ? client::FileSync::kContent : client::FileSync::kNone});
+  if (!writer.ok()) return job_.FailRemote(target, writer.status());
+  std::string buffer(64 << 10, '\0');
+  for (;;) {
+    const ssize_t bytes = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes < 0) return job_.FailLocal("standard input", LocalError(errno));
+    if (bytes == 0 || job_.stopped()) break;
+    const absl::Status status = (*writer)->Write({buffer.data(), static_cast<size_t>(bytes)});
+    if (!status.ok()) return job_.FailRemote(target, status);
+    job_.progress().AddBytes(static_cast<uint64_t>(bytes));
+  }
+  if (job_.stopped()) return;  // Half a file takes no name.
+  const auto file = (*writer)->Finish();
+  if (!file.ok()) return job_.FailRemote(target, file.status());
+  job_.progress().AddFile();
+}
+
+}  // namespace nacre::cli

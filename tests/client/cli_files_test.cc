@@ -1,0 +1,256 @@
+// The verbs about files, against a node whose files are a directory.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "tests/client/fake_files.h"
+#include "tests/client/nacre_process.h"
+
+namespace nacre::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+class NacreFiles : public testing::Test {
+ protected:
+  Outcome Run(std::vector<std::string> words) const {
+    words.insert(words.begin(), {"-H", node_.target()});
+    return RunNacre(words);
+  }
+
+  static void Put(const std::string& path, const std::string& content) {
+    std::ofstream(path, std::ios::binary) << content;
+  }
+
+  static std::string Get(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  std::string Here(const std::string& name) const { return here_.path() + "/" + name; }
+  std::string There(const std::string& name) const { return node_.directory() + "/" + name; }
+
+  // Everything that a copy keeps.
+  static std::string Describe(const std::string& root) {
+    std::vector<std::string> lines;
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      struct stat found {};
+      EXPECT_EQ(lstat(entry.path().c_str(), &found), 0);
+      const std::string time = S_ISLNK(found.st_mode) ? "" : std::to_string(found.st_mtim.tv_sec);
+      lines.push_back(entry.path().string().substr(root.size()) + " " +
+                      std::to_string(found.st_mode) + " " + time + " " +
+                      (S_ISREG(found.st_mode) ? Get(entry.path()) : "") +
+                      (S_ISLNK(found.st_mode) ? fs::read_symlink(entry.path()).string() : ""));
+    }
+    std::sort(lines.begin(), lines.end());
+    std::string text;
+    for (const std::string& line : lines) text += line + "\n";
+    return text;
+  }
+
+  void MakeTree(const std::string& root) const {
+    fs::create_directories(root + "/sub/empty");
+    Put(root + "/plain", "plain");
+    Put(root + "/empty", "");
+    Put(root + "/-r", "dash");
+    Put(root + "/odd\n\xFF", "odd");
+    Put(root + "/sub/large", std::string(3 << 20, 'x'));
+    fs::create_symlink("plain", root + "/link");
+    fs::create_symlink("/nowhere", root + "/sub/dangling");
+    for (int i = 0; i < 50; ++i) Put(root + "/sub/" + std::to_string(i), std::to_string(i));
+    chmod((root + "/plain").c_str(), 0751);
+    chmod((root + "/sub").c_str(), 0555);
+    const timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    utimensat(AT_FDCWD, (root + "/sub").c_str(), times, 0);
+    utimensat(AT_FDCWD, (root + "/plain").c_str(), times, 0);
+  }
+
+  FakeFiles node_;
+  TemporaryDirectory here_;
+};
+
+TEST_F(NacreFiles, CpCopiesATreeThereAndBack) {
+  MakeTree(Here("tree"));
+  Outcome outcome = Run({"cp", "-r", Here("tree"), ":"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(Describe(There("tree")), Describe(Here("tree")));
+  outcome = Run({"cp", "-r", ":tree", Here("back")});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(Describe(Here("back")), Describe(Here("tree")));
+  chmod(There("tree/sub").c_str(), 0755);
+  chmod(Here("tree/sub").c_str(), 0755);
+  chmod(Here("back/sub").c_str(), 0755);
+}
+
+TEST_F(NacreFiles, CpCopiesIntoADirectoryOrToAName) {
+  Put(Here("a"), "1");
+  Put(Here("b"), "2");
+  fs::create_directory(There("d"));
+  EXPECT_EQ(Run({"cp", Here("a"), Here("b"), ":d"}).status, 0);
+  EXPECT_EQ(Run({"cp", Here("a"), ":other"}).status, 0);
+  EXPECT_EQ(Get(There("d/a")) + Get(There("d/b")) + Get(There("other")), "121");
+  EXPECT_EQ(Run({"cp", Here("a"), Here("b"), ":other"}).status, 1);
+  EXPECT_EQ(Run({"cp", Here("a"), ":none/"}).status, 1);
+  EXPECT_EQ(Run({"cp", Here("d"), ":x"}).status, 1);
+  EXPECT_EQ(Run({"cp", ":d", Here("x")}).err, "nacre: :d: is a directory; use -r\n");
+  EXPECT_EQ(Run({"cp", ":d/a", ":d/b", here_.path()}).status, 0);
+  EXPECT_EQ(Run({"cp", "-r", ":d/.", Here("copy")}).status, 0);
+  EXPECT_EQ(Get(Here("copy/b")), "2");
+}
+
+TEST_F(NacreFiles, CpTakesStandardInputAndOutput) {
+  Nacre nacre({"-H", node_.target(), "cp", "-", ":f"});
+  EXPECT_EQ(write(nacre.in.writer(), "input", 5), 5);
+  nacre.in.CloseWriter();
+  EXPECT_EQ(nacre.Wait(), 0);
+  EXPECT_EQ(Run({"cp", ":f", "-"}).out, "input");
+  EXPECT_EQ(Run({"cat", ":f", ":f"}).out, "inputinput");
+  EXPECT_EQ(Run({"cat", "--offset", "1", "--length", "2", ":f"}).out, "np");
+}
+
+TEST_F(NacreFiles, CpKeepsHoles) {
+  Put(Here("s"), "abc");
+  ASSERT_EQ(truncate(Here("s").c_str(), 64 << 20), 0);
+  EXPECT_EQ(Run({"cp", "--checksum", Here("s"), ":s"}).status, 0);
+  EXPECT_LT(node_.bytes_written, 1U << 20);
+  EXPECT_EQ(Run({"cp", "--checksum", ":s", Here("t")}).status, 0);
+  struct stat found {};
+  ASSERT_EQ(stat(Here("t").c_str(), &found), 0);
+  EXPECT_EQ(found.st_size, 64 << 20);
+  EXPECT_LT(found.st_blocks, 2048);
+  EXPECT_TRUE(Get(Here("t")) == Get(Here("s")));
+}
+
+TEST_F(NacreFiles, CpSkipsSpecialFilesAndSaysSo) {
+  fs::create_directory(Here("d"));
+  ASSERT_EQ(mkfifo(Here("d/p").c_str(), 0600), 0);
+  Put(Here("d/f"), "x");
+  const Outcome outcome = Run({"cp", "-r", Here("d"), ":"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("special file"), std::string::npos) << outcome.err;
+  EXPECT_EQ(Get(There("d/f")), "x");
+  ASSERT_EQ(mkfifo(There("d/q").c_str(), 0600), 0);
+  EXPECT_EQ(Run({"cp", "-r", ":d", Here("e")}).status, 1);
+  EXPECT_EQ(Get(Here("e/f")), "x");
+}
+
+TEST_F(NacreFiles, CpLetsNoNodeWriteBesideTheTarget) {
+  fs::create_directory(There("d"));
+  Put(There("d/f"), "good");
+  for (const char* name : {"../evil", "..", ".", "/tmp/nacre-evil", "a/b"}) {
+    v1::File file;
+    file.set_name(name);
+    file.set_type(v1::FILE_TYPE_REGULAR);
+    node_.invented.push_back(file);
+  }
+  const Outcome outcome = Run({"cp", "-r", ":d", Here("d")});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(Get(Here("d/f")), "good");
+  EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(Here("d")), {}), 1);
+  EXPECT_FALSE(fs::exists("/tmp/nacre-evil"));
+}
+
+TEST_F(NacreFiles, CpGoesOnAfterALossInBothDirections) {
+  const std::string content(20 << 20, 'x');
+  Put(Here("f"), content);
+  node_.faults.lose_write_after = 10 << 20;
+  EXPECT_EQ(Run({"cp", Here("f"), ":f"}).status, 0);
+  EXPECT_TRUE(Get(There("f")) == content);
+  EXPECT_EQ(node_.bytes_written, content.size());
+  node_.faults.lose_read_after = 10 << 20;
+  EXPECT_EQ(Run({"cp", ":f", Here("g")}).status, 0);
+  EXPECT_TRUE(Get(Here("g")) == content);
+  EXPECT_EQ(node_.read_calls, 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 2);
+}
+
+TEST_F(NacreFiles, CpUsedWronglySaysHow) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"cp"},
+                                             {"cp", "a"},
+                                             {"cp", "a", "b"},
+                                             {"cp", ":a", ":b"},
+                                             {"cp", "a", ":b", ":c"},
+                                             {"cp", "-r", "-", ":b"},
+                                             {"cp", "-j", "0", "a", ":b"},
+                                             {"ls", "/etc"},
+                                             {"cat"},
+                                             {"stat"},
+                                             {"mkdir"},
+                                             {"mkdir", "-m", "9", ":a"},
+                                             {"mv", ":a"},
+                                             {"mv", ":a", ":b", ":c"},
+                                             {"watch"},
+                                             {"rm", ":a", "session-1"},
+                                             {"rm", "-r", "session-1"}}) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.status, 2) << testing::PrintToString(words);
+    EXPECT_EQ(outcome.err.rfind("nacre: ", 0), 0U) << outcome.err;
+    EXPECT_NE(outcome.err.find("--help'"), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(NacreFiles, FilesMayBeCalledAnything) {
+  for (const std::string name : {"rm", "++", "[a,b]", "-x"}) {
+    Put(Here(name), name);
+    EXPECT_EQ(Run({"cp", "--", Here(name), ":" + name}).status, 0) << name;
+    EXPECT_EQ(Run({"cat", ":" + name}).out, name);
+  }
+  EXPECT_EQ(Run({"cat", ":rm", "--length", "1"}).out, "r");
+}
+
+TEST_F(NacreFiles, LsListsByName) {
+  Put(There("b"), "x");
+  Put(There("a\x1B"), "");
+  Put(There(".hidden"), "");
+  fs::create_symlink("b", There("l"));
+  EXPECT_EQ(Run({"ls"}).out, "a\x1B\nb\nl\n");
+  EXPECT_EQ(Run({"ls", "-a", ":."}).out, ".hidden\na\x1B\nb\nl\n");
+  EXPECT_EQ(Run({"ls", ":b"}).out, "b\n");
+  EXPECT_EQ(Run({"ls", "-d", ":"}).out, ".\n");
+  EXPECT_NE(Run({"ls", "-l"}).out.find("l -> b\n"), std::string::npos);
+  EXPECT_EQ(
+      Run({"ls", "-o", "json", ":b"}).out.rfind(R"({"name":"b","type":"regular","size":1)", 0), 0U);
+  const Outcome outcome = Run({"ls", ":none", ":b"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err, "nacre: :none: there is no such file\n");
+  EXPECT_EQ(outcome.out, "b\n");
+}
+
+TEST_F(NacreFiles, StatMkdirMvAndRm) {
+  EXPECT_EQ(Run({"mkdir", "-m", "700", ":d"}).status, 0);
+  EXPECT_EQ(Run({"mkdir", ":d"}).status, 1);
+  EXPECT_EQ(Run({"mkdir", "-p", ":e/f/g"}).status, 0);
+  EXPECT_NE(Run({"stat", ":d"}).out.find("0700 drwx------"), std::string::npos);
+  EXPECT_NE(Run({"stat", "-o", "json", ":d"}).out.find(R"("mode":448)"), std::string::npos);
+  Put(There("f"), "x");
+  EXPECT_EQ(Run({"mv", ":f", ":d"}).status, 0);
+  EXPECT_EQ(Get(There("d/f")), "x");
+  Put(There("h"), "y");
+  EXPECT_EQ(Run({"mv", "-n", ":h", ":d/f"}).status, 1);
+  EXPECT_EQ(Run({"rm", ":d"}).status, 1);
+  EXPECT_EQ(Run({"rm", "-r", ":d", ":h"}).status, 0);
+  EXPECT_FALSE(fs::exists(There("d")));
+  EXPECT_EQ(Run({"rm", ":h"}).status, 1);
+  EXPECT_EQ(Run({"rm", "-f", ":h"}).status, 0);
+}
+
+TEST_F(NacreFiles, WatchTellsALineForEachEvent) {
+  const Outcome outcome = Run({"watch", "-o", "json", ":"});
+  EXPECT_EQ(outcome.status, 1);  // What was watched is gone.
+  EXPECT_NE(outcome.out.find(R"("kind":"watching"})"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find(R"("kind":"created","name":"new\n")"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nacre::client
