@@ -35,7 +35,7 @@ absl::Status SendAll(const Answer& answer) {
   std::vector<int> fds;
   if (answer.fd.valid()) fds.push_back(answer.fd.get());
   for (bool waited = false;; waited = true) {
-    const absl::Status sent = seqpacket::Send(kChannelFd, bytes, fds);
+    absl::Status sent = seqpacket::Send(kChannelFd, bytes, fds);
     if (!absl::IsUnavailable(sent)) return sent;
     if (waited) Wait(0, kRetryMs);
     Wait(POLLOUT, -1);

@@ -52,6 +52,7 @@ class TreeRemover {
     while (result_.outcome.ok() && !levels_.empty() && !result_.more) {
       result_.outcome = Step();
     }
+    if (levels_.empty()) result_.more = false;
     return result_;
   }
 
@@ -148,7 +149,6 @@ class TreeRemover {
     }
     levels_.pop_back();
     Count();
-    if (levels_.empty()) result_.more = false;
     return {};
   }
 

@@ -215,7 +215,7 @@ Result<v1::Entry> Uploads::Commit(const v1::Commit& request) {
     if (named.failure == v1::FAILURE_UPLOAD) uploads_.erase(found);
     return named;
   }
-  const Result<v1::Entry> entry = DescribeFd(fd, upload.place.name);
+  Result<v1::Entry> entry = DescribeFd(fd, upload.place.name);
   uploads_.erase(found);
   return entry;
 }
