@@ -1,5 +1,7 @@
 #include "server/file_calls.h"
 
+#include <errno.h>
+
 #include "executor/errors.h"
 #include "executor/file_error.h"
 
@@ -38,7 +40,10 @@ void RemoveFileCall::OnDone() {
 
 void RemoveFileCall::OnReply(const files::v1::Reply& reply) {
   response_->set_removed(response_->removed() + reply.removed());
-  if (absl::Status status = FileError(reply, call_.request); !status.ok() || !reply.more()) {
+  // Of what was there at the first step, another one may have removed the rest.
+  const bool gone = stepped_ && static_cast<int>(reply.error()) == ENOENT;
+  const absl::Status status = gone ? absl::OkStatus() : FileError(reply, call_.request);
+  if (!status.ok() || gone || !reply.more()) {
     Complete(status);
     return;
   }
@@ -48,6 +53,7 @@ void RemoveFileCall::OnReply(const files::v1::Reply& reply) {
     Complete(stop);
     return;
   }
+  stepped_ = true;
   call_.helper->Call(call_.request.operation, [this](absl::StatusOr<FileReply> next) {
     if (next.ok()) {
       OnReply(next->reply);

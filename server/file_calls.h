@@ -65,7 +65,7 @@ class RemoveFileCall : public grpc::ServerUnaryReactor {
 
   // Loop only.
   FileCall call_;
-  bool cancelled_ = false;
+  bool cancelled_ = false, stepped_ = false;
 };
 
 }  // namespace nacre
