@@ -54,6 +54,7 @@ TEST(RemotePath, HasAName) {
   EXPECT_EQ(Join("a", "b"), "a/b");
   EXPECT_EQ(Join("/", "b"), "/b");
   EXPECT_EQ(Join("", "b"), "b");
+  EXPECT_EQ(Join(".", "b"), "b");
   for (const char* name : {"", ".", "..", "a/b", "/"}) EXPECT_FALSE(IsEntryName(name)) << name;
   EXPECT_FALSE(IsEntryName(std::string_view("a\0b", 3)));
   for (const char* name : {"a", "...", "-", "\n", "\xFF"}) EXPECT_TRUE(IsEntryName(name)) << name;
@@ -64,6 +65,13 @@ TEST(RemotePath, ErrorsNameItOnce) {
             ":/d/f: there is no such file");
   EXPECT_EQ(Explain("/d/f", absl::NotFoundError("/d/f: there is none")), ":/d/f: there is none");
   EXPECT_EQ(Explain("/d/f", absl::UnavailableError("cannot connect")), "cannot connect");
+}
+
+TEST(RemotePath, IsQuotedForAShell) {
+  EXPECT_EQ(Quoted("/a/b-c.d"), "/a/b-c.d");
+  EXPECT_EQ(Quoted(":x y"), "':x y'");
+  EXPECT_EQ(Quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(Quoted(""), "''");
 }
 
 TEST(ModeText, IsAsLsHasIt) {

@@ -249,7 +249,8 @@ void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::s
   const auto result = job_.files().Upload(remote, upload, source);
   if (large) job_.large().release();
   if (!result.ok()) {
-    if (large && (job_.stopped() || absl::IsUnavailable(result.status()))) job_.Kept();
+    const bool lost = source.failed().ok() && absl::IsUnavailable(result.status());
+    if (large && (job_.stopped() || lost)) job_.Kept();
     return source.failed().ok() ? job_.FailRemote(remote, result.status())
                                 : job_.FailLocal(local, source.failed());
   }
