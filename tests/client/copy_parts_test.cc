@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "client/cli/copy/local_source.h"
 #include "client/cli/copy/local_tree.h"
 #include "client/cli/copy/progress.h"
@@ -194,7 +195,7 @@ TEST_F(LocalTree, NoNameLeadsOut) {
     bool made = false;
     EXPECT_FALSE(tree_.Create(name).ok()) << name;
     EXPECT_FALSE(tree_.OpenPartial(name, "id", false).ok()) << name;
-    EXPECT_FALSE(tree_.MakeSymlink(name, "x").ok()) << name;
+    EXPECT_FALSE(tree_.MakeSymlink(name, "x", absl::Now()).ok()) << name;
     EXPECT_FALSE(tree_.Enter(name, &made).ok()) << name;
   }
   EXPECT_EQ(EntriesOf(directory_.path()), 0U);
@@ -221,9 +222,9 @@ TEST_F(LocalTree, OnlyFilesAndLinksAreReplaced) {
   ASSERT_EQ(mkfifo(Path("p").c_str(), 0600), 0);
   EXPECT_FALSE(tree_.Create("d").ok());
   EXPECT_FALSE(tree_.Create("p").ok());
-  EXPECT_FALSE(tree_.MakeSymlink("d", "x").ok());
-  EXPECT_TRUE(tree_.MakeSymlink("l", "x").ok());
-  EXPECT_TRUE(tree_.MakeSymlink("l", "y").ok());
+  EXPECT_FALSE(tree_.MakeSymlink("d", "x", absl::Now()).ok());
+  EXPECT_TRUE(tree_.MakeSymlink("l", "x", absl::Now()).ok());
+  EXPECT_TRUE(tree_.MakeSymlink("l", "y", absl::Now()).ok());
   EXPECT_EQ(std::filesystem::read_symlink(Path("l")), "y");
 }
 
