@@ -95,7 +95,7 @@ TEST(Progress, TellsWhatIsKnown) {
   const ProgressState state{.files = 1, .bytes = 1 << 20, .elapsed = absl::Seconds(2)};
   EXPECT_EQ(FormatProgress(state, 80), "1 file, 1.0 MiB, 512.0 KiB/s");
   const ProgressState known{.bytes = 1 << 20, .total_bytes = 4 << 20, .elapsed = absl::Seconds(2)};
-  EXPECT_EQ(FormatProgress(known, 80), "0 files, 1.0 MiB of 4.0 MiB (25%), 512.0 KiB/s, 6s left");
+  EXPECT_EQ(FormatProgress(known, 80), "0 files, 1.0 MiB of 4.0 MiB (25%), 512.0 KiB/s, 7s left");
   EXPECT_EQ(FormatProgress({.total_bytes = 0}, 80), "0 files, 0 B of 0 B (100%), 0 B/s");
   EXPECT_EQ(FormatSummary(state), "1 file, 1.0 MiB in 2s (512.0 KiB/s)");
 }
