@@ -202,8 +202,8 @@ void Uploader::CopyLink(int directory, const std::string& name, const struct sta
   auto result = job_.files().MakeSymlink(
       remote, std::string(target.data(), static_cast<size_t>(size)), /*replace=*/true);
   if (result.ok()) {
-    result = job_.files().SetAttributes(
-        remote, {.modify_time = absl::TimeFromTimespec(found.st_mtim)});
+    result =
+        job_.files().SetAttributes(remote, {.modify_time = absl::TimeFromTimespec(found.st_mtim)});
   }
   if (!result.ok()) return job_.FailRemote(remote, result.status());
   job_.progress().AddFile();
