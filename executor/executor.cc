@@ -370,6 +370,7 @@ void Executor::Retire() {
 void Executor::Drain(std::function<void()> on_idle) {
   draining_ = true;
   on_idle_ = std::move(on_idle);
+  files_.Drain();
   CheckIdle();
 }
 

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -169,6 +171,15 @@ absl::Status Files::Add(FileStream* stream) {
   }
   streams_.insert(stream);
   return absl::OkStatus();
+}
+
+void Files::Drain() {
+  const absl::Status why = MakeError(absl::StatusCode::kUnavailable, "DRAINING",
+                                     "the node is shutting down");
+  std::vector<FileStream*> endless;
+  std::copy_if(streams_.begin(), streams_.end(), std::back_inserter(endless),
+               [](const FileStream* stream) { return stream->endless(); });
+  for (FileStream* stream : endless) stream->Abort(why);
 }
 
 void Files::Retire(const absl::Status& why) {

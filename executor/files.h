@@ -26,6 +26,8 @@ class FileStream {
   virtual ~FileStream() = default;
   // It has to end with this error, as soon as it can.
   virtual void Abort(const absl::Status& why) = 0;
+  // Whether it would go on for ever: then it is not waited for when the node stops.
+  virtual bool endless() const { return false; }
 };
 
 // A request of a caller that policy has allowed and the audit has heard of.
@@ -71,6 +73,9 @@ class Files {
   // Events of the keeper.
   void OnOpened(const keeper::v1::FilesOpened& opened, UniqueFd channel);
   void OnAudited(const keeper::v1::Audited& audited);
+
+  // The node stops: ends what would go on for ever. What else there is may end by itself.
+  void Drain();
 
   // Another front takes over: ends all streams, refuses all that follows.
   void Retire(const absl::Status& why);

@@ -24,6 +24,7 @@ class WatchFileReactor : public grpc::ServerWriteReactor<v1::WatchFileResponse>,
   void OnDone() override;
 
   void Abort(const absl::Status& why) override;
+  bool endless() const override { return true; }
 
  private:
   void Open(const Identity& identity);

@@ -686,6 +686,15 @@ class Helper(FilesTest):
             node.stop()
             wait_for(lambda: not alive(helper), "it ends with the daemon")
 
+    def test_who_watches_does_not_keep_a_node_from_stopping(self):
+        with Node() as node:
+            watch = self.calls(node).watch(self.dir)
+            next(watch)
+            node.terminate()
+            with self.fails(Code.UNAVAILABLE, "DRAINING"):
+                next(watch)
+            node.wait()
+
     def test_a_node_can_do_without(self):
         with Node("--files", "off") as node:
             with self.fails(Code.UNAVAILABLE, "FILES_UNAVAILABLE"):
