@@ -104,7 +104,7 @@ absl::Status CopyGroup::Prepare() {
     AddJob({.what = absl::StrFormat("%d files %s", options_.files, up ? "up" : "down"),
             .unit = "files/s",
             .amount = static_cast<double>(options_.files),
-            .request = {.up = up, .tree = true, .from = tree, .to = scratch_.File("copy")},
+            .request = {.up = up, .tree = true, .from = tree},
             .expected = *whole_tree});
   }
   for (const bool up : {true, false}) {
@@ -112,7 +112,7 @@ absl::Status CopyGroup::Prepare() {
             .unit = "GB/s",
             .amount = static_cast<double>(options_.file_bytes) / 1e9,
             .decimals = 2,
-            .request = {.up = up, .tree = false, .from = file, .to = scratch_.File("copy")},
+            .request = {.up = up, .tree = false, .from = file},
             .expected = *whole_file});
   }
   return absl::OkStatus();
@@ -160,20 +160,26 @@ absl::Status CopyGroup::MeasureJob(Job* job, Memory* memory) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> CopyGroup::Copy(const Job& job, CopyTool tool, uint64_t* peak_memory) const {
+absl::StatusOr<double> CopyGroup::Copy(const Job& job, CopyTool tool, uint64_t* peak_memory) {
   if (absl::Status status = Settle(scratch_.path()); !status.ok()) return status;
-  const auto usage = calls_->Copy(tool, job.request, tool == CopyTool::kNacre);
+  CopyRequest request = job.request;
+  request.to = scratch_.File(absl::StrCat("copy", copies_++));
+  const auto usage = calls_->Copy(tool, request, tool == CopyTool::kNacre);
   if (!usage.ok()) return usage.status();
-  if (absl::Status status = Compare(job.request.to, job.expected); !status.ok()) {
+  if (absl::Status status = Compare(request.to, job.expected); !status.ok()) {
     return absl::Status(status.code(),
                         absl::StrCat(NameOf(tool), ", ", job.what, ": ", status.message()));
   }
-  if (absl::Status status = Remove(job.request.to); !status.ok()) return status;
+  // Trees stay until the end: for minutes ext4 walks past the inodes of removed files whenever it
+  // looks for a free one, so that thousands of them would slow down what is copied next.
+  if (!request.tree) {
+    if (absl::Status status = Remove(request.to); !status.ok()) return status;
+  }
   *peak_memory = usage->peak_memory;
   return job.amount / usage->seconds;
 }
 
-absl::StatusOr<double> CopyGroup::CopyByNacre(const Job& job, Memory* memory) const {
+absl::StatusOr<double> CopyGroup::CopyByNacre(const Job& job, Memory* memory) {
   const auto node = nacre_.GetNode();
   if (!node.ok()) return node.status();
   const auto front = static_cast<pid_t>(node->front_pid);

@@ -46,7 +46,7 @@ class CopyGroup {
     std::string unit;
     double amount = 0;  // In units per second when it takes one.
     int decimals = 0;
-    CopyRequest request;
+    CopyRequest request;  // Without `to`: each copy has a name of its own.
     Fingerprint expected;
     std::vector<Row> rows;  // One for each of tools_.
   };
@@ -62,9 +62,9 @@ class CopyGroup {
   absl::Status Prepare();
   void AddJob(Job job);
   absl::Status MeasureJob(Job* job, Memory* memory);
-  // Copies, compares, takes the copy away. Returns units per second.
-  absl::StatusOr<double> Copy(const Job& job, CopyTool tool, uint64_t* peak_memory) const;
-  absl::StatusOr<double> CopyByNacre(const Job& job, Memory* memory) const;
+  // Copies and compares. Returns units per second.
+  absl::StatusOr<double> Copy(const Job& job, CopyTool tool, uint64_t* peak_memory);
+  absl::StatusOr<double> CopyByNacre(const Job& job, Memory* memory);
 
   client::Client& nacre_;
   const CopyGroupOptions options_;
@@ -73,6 +73,7 @@ class CopyGroup {
   std::unique_ptr<CopyTools> calls_;  // Null: left out.
   std::vector<CopyTool> tools_;       // Those that are compared with scp.
   std::vector<Job> jobs_;
+  int copies_ = 0;
   std::vector<Row> memory_rows_;
   std::vector<std::string> left_out_;
 };
