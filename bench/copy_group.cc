@@ -138,6 +138,7 @@ absl::Status CopyGroup::MeasureRound() {
   for (Job& job : jobs_) {
     if (absl::Status status = MeasureJob(&job, &memory); !status.ok()) return status;
   }
+  ++rounds_;
   const uint64_t peaks[] = {memory.client, memory.front, memory.helpers};
   for (size_t i = 0; i < memory_rows_.size(); ++i) {
     if (peaks[i] != 0) {
@@ -147,16 +148,20 @@ absl::Status CopyGroup::MeasureRound() {
   return absl::OkStatus();
 }
 
+// Each round begins with another tool, so that none always has the place after the same one.
 absl::Status CopyGroup::MeasureJob(Job* job, Memory* memory) {
-  uint64_t unused = 0;
-  const auto floor = Copy(*job, CopyTool::kScp, &unused);
-  if (!floor.ok()) return floor.status();
-  for (size_t i = 0; i < tools_.size(); ++i) {
-    const auto measured =
-        tools_[i] == CopyTool::kNacre ? CopyByNacre(*job, memory) : Copy(*job, tools_[i], &unused);
-    if (!measured.ok()) return measured.status();
-    Add(&job->rows[i], *measured, *floor);
+  std::vector<CopyTool> order = {CopyTool::kScp};
+  order.insert(order.end(), tools_.begin(), tools_.end());
+  std::vector<double> measured(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    const size_t at = (i + rounds_) % order.size();
+    uint64_t unused = 0;
+    const auto speed =
+        order[at] == CopyTool::kNacre ? CopyByNacre(*job, memory) : Copy(*job, order[at], &unused);
+    if (!speed.ok()) return speed.status();
+    measured[at] = *speed;
   }
+  for (size_t i = 0; i < tools_.size(); ++i) Add(&job->rows[i], measured[i + 1], measured[0]);
   return absl::OkStatus();
 }
 

@@ -73,6 +73,7 @@ class CopyGroup {
   std::unique_ptr<CopyTools> calls_;  // Null: left out.
   std::vector<CopyTool> tools_;       // Those that are compared with scp.
   std::vector<Job> jobs_;
+  size_t rounds_ = 0;
   int copies_ = 0;
   std::vector<Row> memory_rows_;
   std::vector<std::string> left_out_;
