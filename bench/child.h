@@ -23,6 +23,8 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child();
 
+  // Until Finish.
+  pid_t pid() const { return pid_; }
   // Our ends; blocking.
   int in() const { return in_.get(); }
   int out() const { return out_.get(); }

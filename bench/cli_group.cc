@@ -1,6 +1,5 @@
 #include "bench/cli_group.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,12 +9,8 @@
 namespace nacre::bench {
 namespace {
 
-// The client that was built with us, on the node that we measure.
 absl::Status NacreTrue() {
-  const std::string nacre = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "nacre";
-  const char* host = std::getenv("NACRE_HOST");
-  std::vector<std::string> argv = {nacre, "exec"};
-  if (host != nullptr) argv.insert(argv.end(), {"--host", host});
+  std::vector<std::string> argv = NacreCommand("exec");
   argv.insert(argv.end(), {"--", "true"});
   auto child = Child::Spawn(argv);
   return child.ok() ? child->Finish().status() : child.status();

@@ -1,5 +1,8 @@
 #include "bench/commands.h"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
@@ -18,6 +21,14 @@ std::vector<std::string> ShellCommand(const std::string& text) {
 }
 
 std::string OutputText(uint64_t bytes) { return absl::StrCat("head -c ", bytes, " /dev/zero"); }
+
+std::vector<std::string> NacreCommand(const std::string& verb) {
+  const std::string nacre = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "nacre";
+  const char* host = std::getenv("NACRE_HOST");
+  std::vector<std::string> argv = {nacre, verb};
+  if (host != nullptr) argv.insert(argv.end(), {"--host", host});
+  return argv;
+}
 
 absl::Status CheckCount(const std::string& printed, uint64_t bytes) {
   uint64_t count = 0;

@@ -22,6 +22,10 @@ std::vector<std::string> ShellCommand(const std::string& text);
 inline constexpr char kTrueText[] = "true";
 std::string OutputText(uint64_t bytes);
 
+// The client that was built with us, beside us, doing `verb` on the node that we measure
+// ($NACRE_HOST).
+std::vector<std::string> NacreCommand(const std::string& verb);
+
 // DATA_LOSS unless InputCommand printed `bytes`.
 absl::Status CheckCount(const std::string& printed, uint64_t bytes);
 

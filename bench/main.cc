@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "base/address.h"
 #include "bench/cli_group.h"
+#include "bench/copy_group.h"
 #include "bench/floor_client.h"
 #include "bench/floor_server.h"
 #include "bench/framed_groups.h"
@@ -31,6 +32,8 @@ namespace {
 constexpr int kQuickRounds = 2;
 constexpr double kQuickSeconds = 0.3;
 constexpr uint64_t kQuickMebibytes = 128;
+constexpr int kQuickCopiedFiles = 500;
+constexpr uint64_t kQuickCopiedMebibytes = 64;
 constexpr int kWarmUpCommands = 100;
 
 struct Arguments {
@@ -38,7 +41,9 @@ struct Arguments {
   int rounds = 5;
   double seconds = 1.5;
   uint64_t mebibytes = 2048;
-  std::vector<std::string> only = Suite::Groups();
+  std::vector<std::string> only = Suite::DefaultGroups();
+  int copied_files = 20'000;
+  uint64_t copied_mebibytes = 1024;
   PrivilegeOptions privileges;
   std::string framed;  // Empty: none.
 };
@@ -69,8 +74,18 @@ void AddOptions(CLI::App* app, Arguments* arguments) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->excludes(quick);
+  app->add_option("--copied-files", arguments->copied_files, "Files in the tree that copy copies")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(quick);
+  app->add_option("--copied-mebibytes", arguments->copied_mebibytes,
+                  "MiB of the file that copy copies")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->excludes(quick);
   app->add_option("--only", arguments->only,
-                  "Groups to measure, of " + absl::StrJoin(Suite::Groups(), ", "))
+                  "Groups to measure, of " + absl::StrJoin(Suite::Groups(), ", ") +
+                      "; without it all but copy, which takes minutes")
       ->delimiter(',')
       ->check(CLI::IsMember(Suite::Groups()));
   app->add_option("--other-user", arguments->privileges.other_user,
@@ -115,6 +130,14 @@ absl::StatusOr<std::unique_ptr<FramedGroups>> StartFramed(const Arguments& argum
   return FramedGroups::Start(*address, absl::Seconds(arguments.seconds), arguments.mebibytes << 20);
 }
 
+// Null: it is not to be measured.
+absl::StatusOr<std::unique_ptr<CopyGroup>> StartCopy(client::Client& nacre,
+                                                     const Arguments& arguments) {
+  if (!WantsOneOf(CopyGroup::Names(), arguments)) return nullptr;
+  return CopyGroup::Start(
+      nacre, {.files = arguments.copied_files, .file_bytes = arguments.copied_mebibytes << 20});
+}
+
 absl::Status Run(const Arguments& arguments) {
   auto server = FloorServer::Start();
   if (!server.ok()) return server.status();
@@ -135,10 +158,12 @@ absl::Status Run(const Arguments& arguments) {
   if (WantsOneOf(CliGroup::Names(), arguments)) {
     cli = CliGroup::Start(absl::Seconds(arguments.seconds));
   }
+  auto copy = StartCopy(**nacre, arguments);
+  if (!copy.ok()) return copy.status();
   auto framed = StartFramed(arguments);
   if (!framed.ok()) return framed.status();
   Suite suite(
-      **nacre, floors, cli.get(), privileges.get(), framed->get(),
+      **nacre, floors, cli.get(), copy->get(), privileges.get(), framed->get(),
       {.slice = absl::Seconds(arguments.seconds), .stream_bytes = arguments.mebibytes << 20});
   for (int round = 0; round < arguments.rounds; ++round) {
     for (const std::string& group : arguments.only) {
@@ -176,6 +201,8 @@ int Main(int argc, char** argv) {
     arguments.rounds = kQuickRounds;
     arguments.seconds = kQuickSeconds;
     arguments.mebibytes = kQuickMebibytes;
+    arguments.copied_files = kQuickCopiedFiles;
+    arguments.copied_mebibytes = kQuickCopiedMebibytes;
   }
   if (absl::Status status = Run(arguments); !status.ok()) {
     EndIfInterrupted();

@@ -57,11 +57,17 @@ absl::StatusOr<Load> RepeatEach(const std::vector<Operation>& operations, absl::
               .per_second = static_cast<double>(all.size()) / elapsed};
 }
 
-absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation) {
+absl::StatusOr<double> SecondsOf(const Operation& operation) {
   const Clock::time_point start = Clock::now();
   if (absl::Status status = operation(); !status.ok()) return status;
   if (Interrupted() != 0) return absl::CancelledError("interrupted");
-  return static_cast<double>(bytes) / 1e9 / Seconds(Clock::now() - start);
+  return Seconds(Clock::now() - start);
+}
+
+absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation) {
+  const auto seconds = SecondsOf(operation);
+  if (!seconds.ok()) return seconds;
+  return static_cast<double>(bytes) / 1e9 / *seconds;
 }
 
 std::string LoadText(const std::vector<Load>& loads) {

@@ -28,6 +28,9 @@ absl::StatusOr<Load> Repeat(int callers, absl::Duration duration, const Operatio
 // The same with one thread for each of `operations`.
 absl::StatusOr<Load> RepeatEach(const std::vector<Operation>& operations, absl::Duration duration);
 
+// How long one operation takes. CANCELLED: we are to end.
+absl::StatusOr<double> SecondsOf(const Operation& operation);
+
 // GB/s of an operation that moves `bytes`.
 absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation);
 

@@ -46,11 +46,12 @@ std::vector<Row> StreamRows(const std::string& what) {
 
 }  // namespace
 
-Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, PrivilegeGroups* privileges,
-             FramedGroups* framed, SuiteOptions options)
+Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, CopyGroup* copy,
+             PrivilegeGroups* privileges, FramedGroups* framed, SuiteOptions options)
     : nacre_(nacre),
       floors_(floors),
       cli_(cli),
+      copy_(copy),
       privileges_(privileges),
       framed_(framed),
       options_(options),
@@ -60,6 +61,15 @@ Suite::Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, Privileg
       streams_in_(StreamRows("input of one command ÷ bare stream into its pipe")) {}
 
 const std::vector<std::string>& Suite::Groups() {
+  static const auto& groups = *new std::vector<std::string>([] {
+    std::vector<std::string> names = DefaultGroups();
+    names.insert(names.end(), CopyGroup::Names().begin(), CopyGroup::Names().end());
+    return names;
+  }());
+  return groups;
+}
+
+const std::vector<std::string>& Suite::DefaultGroups() {
   static const auto& groups = *new std::vector<std::string>([] {
     std::vector<std::string> names = {"exec", "rate", "out", "in"};
     for (const auto& more : {CliGroup::Names(), PrivilegeGroups::Names(), FramedGroups::Names()}) {
@@ -77,6 +87,9 @@ absl::Status Suite::MeasureRound(const std::string& group) {
   if (group == "in") return MeasureStreamIn();
   if (absl::c_linear_search(CliGroup::Names(), group)) {
     return cli_ == nullptr ? absl::OkStatus() : cli_->MeasureRound();
+  }
+  if (absl::c_linear_search(CopyGroup::Names(), group)) {
+    return copy_ == nullptr ? absl::OkStatus() : copy_->MeasureRound();
   }
   if (absl::c_linear_search(PrivilegeGroups::Names(), group)) {
     return privileges_ == nullptr ? absl::OkStatus() : privileges_->MeasureRound(group);
@@ -146,6 +159,10 @@ void Suite::Print(std::ostream& out) const {
     const std::vector<Row> framed = framed_->rows();
     all.insert(all.end(), framed.begin(), framed.end());
   }
+  if (copy_ != nullptr) {
+    const std::vector<Row> copies = copy_->rows();
+    all.insert(all.end(), copies.begin(), copies.end());
+  }
   PrintTable(all, out);
   out << "\n";
   PrintFloors(out);
@@ -160,6 +177,7 @@ void Suite::PrintFloors(std::ostream& out) const {
   if (cli_ != nullptr) cli_->PrintNotes(out);
   if (privileges_ != nullptr) privileges_->PrintNotes(out);
   if (framed_ != nullptr) framed_->PrintNotes(out);
+  if (copy_ != nullptr) copy_->PrintNotes(out);
 }
 
 }  // namespace nacre::bench

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "bench/cli_group.h"
+#include "bench/copy_group.h"
 #include "bench/floor_client.h"
 #include "bench/framed_groups.h"
 #include "bench/measure.h"
@@ -27,11 +28,13 @@ struct SuiteOptions {
 class Suite {
  public:
   // Borrows them. What is null is not measured.
-  Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, PrivilegeGroups* privileges,
-        FramedGroups* framed, SuiteOptions options);
+  Suite(client::Client& nacre, FloorClient& floors, CliGroup* cli, CopyGroup* copy,
+        PrivilegeGroups* privileges, FramedGroups* framed, SuiteOptions options);
 
   // What can be measured by itself.
   static const std::vector<std::string>& Groups();
+  // Those of them that are measured unless others are asked for: not those that take minutes.
+  static const std::vector<std::string>& DefaultGroups();
 
   // Adds one round of one of Groups().
   absl::Status MeasureRound(const std::string& group);
@@ -49,6 +52,7 @@ class Suite {
   client::Client& nacre_;
   FloorClient& floors_;
   CliGroup* const cli_;
+  CopyGroup* const copy_;
   PrivilegeGroups* const privileges_;
   FramedGroups* const framed_;
   const SuiteOptions options_;

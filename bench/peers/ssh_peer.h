@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "bench/peers/command_server.h"
 #include "bench/peers/peer_process.h"
-#include "bench/scratch_directory.h"
+#include "bench/peers/ssh_setup.h"
 #include "bench/tcp.h"
 
 namespace nacre::bench {
@@ -27,14 +27,12 @@ class SshPeer : public CommandServer {
                                                     uint64_t reply_bytes) override;
 
  private:
-  explicit SshPeer(ScratchDirectory scratch) : scratch_(std::move(scratch)) {}
+  explicit SshPeer(SshSetup setup) : setup_(std::move(setup)) {}
 
-  absl::Status MakeKeys();
-  absl::Status WriteConfigurations(const Address& address);
   absl::Status Connect(const LoopbackListener& listener);
   std::vector<std::string> Ssh() const;
 
-  const ScratchDirectory scratch_;
+  const SshSetup setup_;
   std::unique_ptr<PeerProcess> master_, daemon_;
 };
 
