@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
 #include "executor/errors.h"
 #include "executor/redact.h"
 
@@ -16,9 +17,8 @@ using nlohmann::ordered_json;
 constexpr size_t kMaxArguments = 64;
 constexpr size_t kMaxArgument = 512;
 constexpr size_t kMaxLine = 15 * 1024;
-// Of paths. Those of a move fit a line, also in hexadecimal.
-constexpr size_t kMaxPath = 2000;
-constexpr size_t kMaxRoot = 1000;
+// Of paths, so that they fit a line in hexadecimal.
+constexpr size_t kMaxPath = 4096, kMaxPathOfTwo = 2000, kMaxRoot = 1000;
 
 std::string Cut(const std::string& text) {
   if (text.size() <= kMaxArgument) return text;
@@ -64,31 +64,58 @@ std::string WithCommand(ordered_json line, const CommandSpec& spec) {
 }
 
 // A path is any bytes: in hexadecimal where JSON can't hold them, or only at length.
-void AddPath(const std::string& name, const std::string& path, size_t max, ordered_json* line) {
-  if (path.empty()) return;
-  const std::string cut = path.substr(0, max);
-  if (cut.size() < path.size()) (*line)[name + "_bytes"] = path.size();
+void AddBytes(const std::string& name, const std::string& bytes, ordered_json* line) {
   std::string text;
   try {
-    text = ordered_json(cut).dump(-1, ' ', true);
+    text = ordered_json(bytes).dump(-1, ' ', true);
   } catch (const ordered_json::type_error&) {
     // not UTF-8
   }
-  if (!text.empty() && text.size() <= 2 * cut.size() + 2) {
-    (*line)[name] = cut;
+  if (!text.empty() && text.size() <= 2 * bytes.size() + 2) {
+    (*line)[name] = bytes;
   } else {
-    (*line)[name + "_hex"] = absl::BytesToHexString(cut);
+    (*line)[name + "_hex"] = absl::BytesToHexString(bytes);
   }
+}
+
+// Of a path that is too long both ends, as the last one says what it is about.
+void AddPath(const std::string& name, const std::string& path, size_t max, ordered_json* line) {
+  if (path.empty()) return;
+  if (path.size() <= max) {
+    AddBytes(name, path, line);
+    return;
+  }
+  AddBytes(name, path.substr(0, max / 2), line);
+  AddBytes(name + "_tail", path.substr(path.size() - max / 2), line);
+  (*line)[name + "_bytes"] = path.size();
 }
 
 void AddPaths(const FileRequest& request, ordered_json* line) {
   const auto paths = PathsOf(request);
   if (paths.empty()) return;
-  AddPath("path", paths[0].path(), kMaxPath, line);
+  const size_t max = paths.size() == 1 ? kMaxPath : kMaxPathOfTwo;
+  AddPath("path", paths[0].path(), max, line);
   AddPath("root", paths[0].root(), kMaxRoot, line);
   if (paths.size() > 1) {
-    AddPath("to", paths[1].path(), kMaxPath, line);
+    AddPath("to", paths[1].path(), max, line);
     AddPath("to_root", paths[1].root(), kMaxRoot, line);
+  }
+}
+
+void AddMode(uint32_t mode, ordered_json* line) { (*line)["mode"] = absl::StrFormat("%04o", mode); }
+
+// What else tells what is done.
+void AddOperation(const FileRequest& request, ordered_json* line) {
+  const files::v1::Request& operation = request.operation;
+  if (request.mode.has_value()) AddMode(*request.mode, line);
+  if (operation.has_make_directory()) AddMode(operation.make_directory().mode(), line);
+  if (operation.set_attributes().has_mode()) AddMode(operation.set_attributes().mode(), line);
+  if (operation.has_make_symlink()) {
+    AddPath("target", operation.make_symlink().target(), kMaxPathOfTwo, line);
+  }
+  if (operation.remove().recursive()) (*line)["recursive"] = true;
+  if (!operation.open_write().resume_id().empty()) {
+    (*line)["resume_id"] = operation.open_write().resume_id();
   }
 }
 
@@ -125,6 +152,7 @@ std::string FileLine(const Identity& identity, const std::string& id, const File
   AddCaller(identity, &line);
   line["user"] = user;
   AddPaths(request, &line);
+  AddOperation(request, &line);
   return Dump(line);
 }
 

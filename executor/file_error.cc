@@ -82,8 +82,12 @@ absl::Status UploadError(int error, const FileRequest& request) {
   if (request.operation.has_find_upload()) {
     return FileError(StatusCode::kNotFound, "UPLOAD_NOT_FOUND", "there is no such upload", request);
   }
-  return FileError(StatusCode::kAborted, "UPLOAD_TAKEN",
-                   "another call has taken this upload, or its file is not ours", request);
+  if (error == EPERM) {
+    return FileError(StatusCode::kFailedPrecondition, "UPLOAD_TAKEN",
+                     "what lies where the upload belongs is not its user's", request);
+  }
+  return FileError(StatusCode::kAborted, "UPLOAD_TAKEN", "another call has taken this upload",
+                   request);
 }
 
 }  // namespace

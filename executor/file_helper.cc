@@ -1,6 +1,7 @@
 #include "executor/file_helper.h"
 
 #include <asio/post.hpp>
+#include <chrono>
 #include <utility>
 
 #include "base/log.h"
@@ -12,6 +13,8 @@ namespace {
 
 // Answers taken in one turn of the loop.
 constexpr int kRepliesPerTurn = 32;
+// How long it may be silent while something waits for it.
+constexpr auto kPatience = std::chrono::seconds(60);
 
 absl::Status HelperLost() {
   return MakeError(absl::StatusCode::kUnavailable, "FILE_HELPER_LOST",
@@ -21,7 +24,7 @@ absl::Status HelperLost() {
 }  // namespace
 
 FileHelper::FileHelper(asio::io_context& loop, UniqueFd channel)
-    : channel_(loop, channel.release()) {}
+    : channel_(loop, channel.release()), patience_(loop) {}
 
 void FileHelper::Run() { AwaitReadable(); }
 
@@ -32,6 +35,7 @@ void FileHelper::Call(files::v1::Request request, Done done) {
   }
   request.set_id(next_id_);
   waiting_.emplace(next_id_++, std::move(done));
+  if (waiting_.size() == 1) ArmPatience();
   queue_.push_back(request.SerializeAsString());
   if (queue_.size() == 1) SendQueued();
 }
@@ -88,8 +92,20 @@ bool FileHelper::Answer(files::v1::Reply reply, UniqueFd fd) {
   if (it == waiting_.end()) return false;
   const Done done = std::move(it->second);
   waiting_.erase(it);
+  ArmPatience();
   done(FileReply{.reply = std::move(reply), .fd = std::move(fd)});
   return true;
+}
+
+void FileHelper::ArmPatience() {
+  if (waiting_.empty()) {
+    patience_.cancel();
+    return;
+  }
+  patience_.expires_after(kPatience);
+  patience_.async_wait([weak = weak_from_this()](std::error_code error) {
+    if (auto self = weak.lock(); self != nullptr && !error) self->Lose("does not answer");
+  });
 }
 
 void FileHelper::Lose(const std::string& why) {
@@ -97,6 +113,7 @@ void FileHelper::Lose(const std::string& why) {
   log::Warning("a file helper %s", why);
   std::error_code ignored;
   channel_.close(ignored);
+  patience_.cancel();
   queue_.clear();
   for (auto& [id, done] : std::exchange(waiting_, {})) done(HelperLost());
 }

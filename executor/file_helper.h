@@ -2,6 +2,7 @@
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -27,13 +28,16 @@ struct FileReply {
 // it; the helper ends with it.
 class FileHelper : public std::enable_shared_from_this<FileHelper> {
  public:
-  // Called once for each Call. UNAVAILABLE/FILE_HELPER_LOST: it may or may not have been done.
+  // Called once for each Call. UNAVAILABLE/FILE_HELPER_LOST: it may or may not have been done. Also
+  // said of a helper that has answered nothing for a minute.
   using Done = std::function<void(absl::StatusOr<FileReply>)>;
 
   FileHelper(asio::io_context& loop, UniqueFd channel);
   // Begins to listen.
   void Run();
   void Call(files::v1::Request request, Done done);
+  // Answers all that waits, and hears no more of it.
+  void Close(const std::string& why) { Lose(why); }
   // It is gone: whoever wants one needs another.
   bool lost() const { return lost_; }
   // Calls that wait for an answer.
@@ -44,6 +48,7 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   void OnReadable();
   void SendQueued();
   bool Answer(files::v1::Reply reply, UniqueFd fd);
+  void ArmPatience();
   void Lose(const std::string& why);
 
   asio::posix::stream_descriptor channel_;
@@ -53,6 +58,8 @@ class FileHelper : public std::enable_shared_from_this<FileHelper> {
   // What the channel had no room for: at most as many as wait.
   std::deque<std::string> queue_;
   bool lost_ = false;
+  // Runs while something waits, anew with each answer.
+  asio::steady_timer patience_;
 };
 
 }  // namespace nacre

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,8 @@ bool IsAudited(FileVerb verb);
 struct FileRequest {
   FileVerb verb = FileVerb::kStat;
   std::string run_as;  // empty: the caller's own, see Policy
+  // Of a write, what the audit is told; the helper hears of it at the end.
+  std::optional<uint32_t> mode;
   // What the helper is asked. Its id is chosen by who sends it.
   files::v1::Request operation;
 };

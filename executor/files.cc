@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
-#include <chrono>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +17,9 @@ namespace nacre {
 namespace {
 
 constexpr int64_t kIdleNs = 30'000'000'000;
+// How long a helper may take for what was asked before another front takes over, or the node stops.
+constexpr auto kRetirePatience = std::chrono::milliseconds(1000);
+constexpr auto kDrainPatience = std::chrono::milliseconds(8000);
 // First version of the keeper's protocol that knows of files.
 constexpr uint32_t kFilesProtocol = 3;
 
@@ -30,7 +31,7 @@ absl::Status Unavailable(const std::string& why) {
 }  // namespace
 
 Files::Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy)
-    : loop_(loop), keeper_(keeper), policy_(policy), idle_(loop) {}
+    : loop_(loop), keeper_(keeper), policy_(policy), idle_(loop), hurry_(loop) {}
 
 void Files::Do(const Identity& identity, FileRequest request, Done done) {
   const auto refuse = [this, &done](const absl::Status& status) {
@@ -135,10 +136,12 @@ void Files::OnOpened(const keeper::v1::FilesOpened& opened, UniqueFd channel) {
 }
 
 void Files::Send(const std::shared_ptr<FileHelper>& helper, Waiting waiting) {
-  waiting.call.helper = helper;
   files::v1::Request operation = waiting.call.request.operation;
+  // What waits for a helper must not keep it.
   helper->Call(std::move(operation),
-               [this, waiting = std::move(waiting)](absl::StatusOr<FileReply> reply) mutable {
+               [this, weak = std::weak_ptr<FileHelper>(helper),
+                waiting = std::move(waiting)](absl::StatusOr<FileReply> reply) mutable {
+                 waiting.call.helper = weak.lock();
                  Finish(std::move(waiting), std::move(reply));
                });
 }
@@ -162,35 +165,51 @@ void Files::AuditEnd(const FileCall& call, const absl::Status& status, uint64_t 
   keeper_.Send(record);
 }
 
-absl::Status Files::Add(FileStream* stream) {
+absl::Status Files::Add(FileStream* stream, const std::string& user) {
   if (!retired_.ok()) return retired_;
-  if (streams_.size() >= kMaxStreams) {
-    return MakeError(
-        absl::StatusCode::kResourceExhausted, "OPEN_FILES",
-        absl::StrFormat("%d files are open; wait for one to be done", streams_.size()));
+  const auto of_user = static_cast<size_t>(
+      std::count_if(streams_.begin(), streams_.end(),
+                    [&user](const auto& other) { return other.second == user; }));
+  if (streams_.size() >= kMaxStreams || of_user >= kMaxStreamsOfUser) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "OPEN_FILES",
+                     absl::StrFormat("%d files are open, %d of them %s's; wait for one to be done",
+                                     streams_.size(), of_user, user));
   }
-  streams_.insert(stream);
+  streams_.emplace(stream, user);
   return absl::OkStatus();
 }
 
 void Files::Drain() {
-  const absl::Status why = MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                                     "the node is shutting down");
+  const absl::Status why =
+      MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the node is shutting down");
   std::vector<FileStream*> endless;
-  std::copy_if(streams_.begin(), streams_.end(), std::back_inserter(endless),
-               [](const FileStream* stream) { return stream->endless(); });
+  for (const auto& [stream, user] : streams_) {
+    if (stream->endless()) endless.push_back(stream);
+  }
   for (FileStream* stream : endless) stream->Abort(why);
+  CloseHelpersAfter(kDrainPatience);
+}
+
+// Whoever waits for a helper that hangs is answered then.
+void Files::CloseHelpersAfter(std::chrono::milliseconds patience) {
+  hurry_.expires_after(patience);
+  hurry_.async_wait([this](std::error_code error) {
+    if (error) return;
+    for (auto& [user, one] : helpers_) {
+      if (one.helper != nullptr) one.helper->Close("is not waited for");
+    }
+  });
 }
 
 void Files::Retire(const absl::Status& why) {
   retired_ = why;
   idle_.cancel();
-  for (FileStream* stream : std::exchange(streams_, {})) stream->Abort(why);
+  for (const auto& [stream, user] : std::exchange(streams_, {})) stream->Abort(why);
   for (auto& [id, waiting] : std::exchange(unaudited_, {})) Finish(std::move(waiting), why);
   for (auto& [user, helper] : helpers_) {
     for (Waiting& waiting : std::exchange(helper.waiting, {})) Finish(std::move(waiting), why);
-    helper.helper.reset();
   }
+  CloseHelpersAfter(kRetirePatience);
 }
 
 // --- helpers that nobody needs ------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -51,8 +51,8 @@ class Files {
   };
   using Done = std::function<void(absl::StatusOr<Answer>)>;
 
-  // What is done with a file at once at most; more is RESOURCE_EXHAUSTED.
-  static constexpr size_t kMaxStreams = 256;
+  // What is done at once at most; more is RESOURCE_EXHAUSTED.
+  static constexpr size_t kMaxStreams = 256, kMaxStreamsOfUser = 128;
   static constexpr size_t kMaxCallsOfUser = 1000;
 
   Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy);
@@ -66,8 +66,9 @@ class Files {
   // file's content.
   void AuditEnd(const FileCall& call, const absl::Status& status, uint64_t bytes);
 
-  // Counts a call that holds a file open. RESOURCE_EXHAUSTED/OPEN_FILES: there are too many.
-  absl::Status Add(FileStream* stream);
+  // Counts a call that holds a file of `user` open. RESOURCE_EXHAUSTED/OPEN_FILES: there are too
+  // many.
+  absl::Status Add(FileStream* stream, const std::string& user);
   void Remove(FileStream* stream) { streams_.erase(stream); }
 
   // Events of the keeper.
@@ -97,6 +98,7 @@ class Files {
   void WithHelper(Waiting waiting);
   void Send(const std::shared_ptr<FileHelper>& helper, Waiting waiting);
   void Finish(Waiting waiting, absl::StatusOr<FileReply> reply);
+  void CloseHelpersAfter(std::chrono::milliseconds patience);
   void ArmIdle();
   void LetGoOfIdle();
 
@@ -107,8 +109,9 @@ class Files {
   // By the id of their audit line, in order.
   std::map<uint64_t, Waiting> unaudited_;
   uint64_t next_call_ = 1;
-  std::set<FileStream*> streams_;
-  asio::steady_timer idle_;
+  // With the users whose files they hold open.
+  std::map<FileStream*, std::string> streams_;
+  asio::steady_timer idle_, hurry_;
   bool idle_armed_ = false;
   absl::Status retired_;
 };

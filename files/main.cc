@@ -4,9 +4,12 @@
 #include <google/protobuf/stubs/logging.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <string>
@@ -69,11 +72,17 @@ int Serve() {
 void Prepare() {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Its user may stop and kill it, but not make it another program: it runs outside the sessions'
+  // cgroups.
+  prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, "nacre-files");  // it is run by descriptor
   const rlimit none{};
   setrlimit(RLIMIT_CORE, &none);
   // A copy that grows beyond the user's limit is an error like others.
   signal(SIGXFSZ, SIG_IGN);
+  // What relative paths count from; where it can't be entered, from /.
+  const char* home = getenv("HOME");
+  if (home != nullptr && chdir(home) != 0) log::Info("%s: %s", home, strerror(errno));
   rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;

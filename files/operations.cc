@@ -72,6 +72,7 @@ Outcome OpenRead(const v1::OpenRead& request, v1::Reply* reply, UniqueFd* fd) {
   if (!before.ok()) return before.outcome();
   if (S_ISDIR(before->mode())) return Errno(EISDIR);
   if (!S_ISREG(before->mode())) return {EINVAL, v1::FAILURE_NOT_REGULAR};
+  if (const Outcome served = CheckServedByKernel(seen->get()); !served.ok()) return served;
   Result<UniqueFd> file = Reopen(seen->get(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file.ok()) return file.outcome();
   Result<v1::Entry> entry = DescribeFd(file->get(), name);

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,6 +103,12 @@ Result<UniqueFd> Reopen(int fd, int flags) {
   UniqueFd opened(open(ProcPath(fd).c_str(), flags | O_CLOEXEC));
   if (!opened.valid()) return Errno();
   return opened;
+}
+
+Outcome CheckServedByKernel(int fd) {
+  struct statfs system;
+  if (fstatfs(fd, &system) != 0) return Errno();
+  return system.f_type == FUSE_SUPER_MAGIC ? Errno(EOPNOTSUPP) : Outcome();
 }
 
 }  // namespace nacre::files

@@ -60,6 +60,10 @@ Result<Place> LocatePath(const v1::Path& path);
 // Last component, slashes at the end aside; "/" where there is none.
 std::string_view LastComponent(std::string_view path);
 
+// EOPNOTSUPP if the file is on a file system that a process serves (FUSE): who is handed the file
+// may wait for that process for ever.
+Outcome CheckServedByKernel(int fd);
+
 // The name under which the kernel knows an open file, O_PATH or not.
 std::string ProcPath(int fd);
 

@@ -59,6 +59,8 @@ Outcome Uploads::Open(Place place, const v1::OpenWrite& request, OpenedUpload* o
   const bool resumable = !request.resume_id().empty();
   if (resumable ? !IsResumeId(request.resume_id()) : request.offset() != 0) return BadRequest();
   if (uploads_.size() >= kMaxUploads) return {EMFILE, v1::FAILURE_TOO_MANY};
+  const Outcome served = CheckServedByKernel(place.directory.get());
+  if (!served.ok()) return served;
   Upload upload{.place = std::move(place),
                 .resumable = resumable,
                 .must_not_exist = request.must_not_exist()};

@@ -21,6 +21,8 @@ namespace {
 
 // How long one may take to run: its user can stop it on the way.
 constexpr int64_t kStartNs = 5'000'000'000;
+// How long one whose front is gone may take to tidy up.
+constexpr int64_t kLeaveNs = 5'000'000'000;
 
 // What a helper is told of this process's environment, which may hold secrets of who started it.
 constexpr const char* kEnvironment[] = {"ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
@@ -31,14 +33,15 @@ ChildPlan PlanHelper(const std::string& program, const User& user,
   ChildPlan plan;
   plan.argv.push_back(program);
   plan.env.emplace_back("LANG=C.UTF-8");
+  // What relative paths count from. It goes there by itself: a home that hangs must not hold a
+  // lane.
+  plan.env.push_back(absl::StrCat("HOME=", user.home));
   for (const char* name : kEnvironment) {
     const char* value = getenv(name);
     if (value != nullptr) plan.env.push_back(absl::StrCat(name, "=", value));
   }
   plan.candidates.push_back(program);
-  // What relative paths count from.
-  plan.cwd = user.home.empty() ? "/" : user.home;
-  plan.cwd_optional = true;
+  plan.cwd.assign(1, '/');
   plan.credentials = std::move(credentials);
   plan.no_new_privileges = true;
   plan.umask = 0;
@@ -82,12 +85,14 @@ void FileHelper::Launch(ChildPlan plan, const std::string& program) {
   loop_.SetTimer(this, &kill_at_, MonotonicNs() + kStartNs);
 }
 
-void FileHelper::Abandon() {
+void FileHelper::Abandon(int64_t grace_ns) {
   done_ = nullptr;
   channel_.reset();
-  if (child_.pid < 0) {
-    gone_ = true;
-  } else if (!gone_) {
+  if (child_.pid < 0) gone_ = true;
+  if (gone_) return;
+  if (grace_ns > 0) {
+    loop_.SetTimer(this, &kill_at_, MonotonicNs() + grace_ns);
+  } else {
     kill(child_.pid, SIGKILL);
   }
 }
@@ -109,7 +114,7 @@ void FileHelper::OnReport() {
     return;
   }
   loop_.Close(&child_.report);
-  loop_.SetTimer(this, &kill_at_, 0);
+  if (done_) loop_.SetTimer(this, &kill_at_, 0);  // else it is to go
   if (got != sizeof(report)) {
     launcher_.Release(child_.lane);
     Tell(std::move(channel_));
@@ -143,6 +148,7 @@ void FileHelper::OnEvent(uint32_t tag, uint32_t /*events*/) {
 void FileHelper::OnTimer() {
   kill_at_ = 0;
   kill(child_.pid, SIGKILL);
+  Tell(absl::UnavailableError("the helper takes too long to start"));
 }
 
 // --- all ----------------------------------------------------------------------------------------
@@ -150,7 +156,12 @@ void FileHelper::OnTimer() {
 void FileHelpers::Start(const void* owner, const std::string& program, const User& user,
                         std::optional<Credentials> credentials, FileHelper::Done done) {
   for (const auto& helper : helpers_) {
-    if (helper->owner() == owner && helper->uid() == user.uid) helper->Abandon();
+    if (helper->owner() != owner || helper->uid() != user.uid || helper->gone()) continue;
+    if (helper->starting()) {
+      done(absl::UnavailableError("one is being started already"));
+      return;
+    }
+    helper->Abandon(/*grace_ns=*/0);
   }
   helpers_.push_back(
       std::make_unique<FileHelper>(loop_, *launcher_, owner, user.uid, std::move(done)));
@@ -162,7 +173,7 @@ void FileHelpers::Start(const void* owner, const std::string& program, const Use
 
 void FileHelpers::Drop(const void* owner) {
   for (const auto& helper : helpers_) {
-    if (helper->owner() == owner) helper->Abandon();
+    if (helper->owner() == owner) helper->Abandon(kLeaveNs);
   }
 }
 

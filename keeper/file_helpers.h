@@ -29,12 +29,14 @@ class FileHelper : public EventHandler {
 
   // Starts the process; needs a free lane.
   void Launch(ChildPlan plan, const std::string& program);
-  // It is no use to anybody any more.
-  void Abandon();
+  // It is no use to anybody any more: killed unless it has gone by itself after so long.
+  void Abandon(int64_t grace_ns);
 
   const void* owner() const { return owner_; }
   uid_t uid() const { return uid_; }
   pid_t pid() const { return child_.pid; }
+  // Whoever asked for it has yet to hear of it.
+  bool starting() const { return done_ != nullptr; }
   // Reaped, or never started: may be destroyed once no events are dispatched.
   bool gone() const { return gone_; }
 
@@ -71,7 +73,7 @@ class FileHelpers {
 
   // Starts `program` as `user`, with `credentials` if that is another than ours, for the front
   // `owner`. One that this front had for this user before is killed: it asks because it has lost
-  // it.
+  // it. UNAVAILABLE while one is being started for it.
   void Start(const void* owner, const std::string& program, const User& user,
              std::optional<Credentials> credentials, FileHelper::Done done);
   // Ends those of a front that is gone, and tells it nothing more.

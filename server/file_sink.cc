@@ -22,24 +22,15 @@ namespace {
 constexpr size_t kStepBytes = 256 * 1024;
 constexpr uint64_t kMaxSize = std::numeric_limits<int64_t>::max();
 
-// Calls `take` with all that the file holds, in order; an errno if it can't be read.
-int ForEachByte(int fd, const std::function<void(std::string_view)>& take) {
-  std::string buffer(kStepBytes, '\0');
-  for (off_t at = 0;;) {
-    const ssize_t got = pread(fd, buffer.data(), buffer.size(), at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return got == 0 ? 0 : errno;
-    take({buffer.data(), static_cast<size_t>(got)});
-    at += got;
-  }
-}
+absl::Status Stopped() { return absl::CancelledError("the call was cancelled"); }
 
 }  // namespace
 
-FileSink::FileSink(UniqueFd fd, uint64_t offset, FileRequest request)
+FileSink::FileSink(UniqueFd fd, uint64_t offset, FileRequest request, const std::atomic<bool>& stop)
     : fd_(std::move(fd)),
       request_(std::move(request)),
       offset_(offset),
+      stop_(stop),
       position_(offset),
       digest_(XXH3_createState()) {
   XXH3_128bits_reset(digest_.get());
@@ -73,16 +64,35 @@ absl::Status FileSink::Write(const std::string& data) {
 }
 
 absl::Status FileSink::Hole(uint64_t length) {
-  static constexpr std::array<char, 64 * 1024> kZeros{};
   if (length > kMaxSize - position_) return Failed(EFBIG);
   position_ += length;
   if (ftruncate(fd_.get(), static_cast<off_t>(position_)) != 0) return Failed(errno);
-  for (uint64_t left = offset_ == 0 ? length : 0; left > 0;) {
+  return offset_ == 0 ? DigestZeros(length) : absl::OkStatus();
+}
+
+absl::Status FileSink::DigestZeros(uint64_t length) {
+  static constexpr std::array<char, 64 * 1024> kZeros{};
+  for (uint64_t left = length; left > 0;) {
+    if (stop_) return Stopped();
     const size_t step = std::min<uint64_t>(left, kZeros.size());
     XXH3_128bits_update(digest_.get(), kZeros.data(), step);
     left -= step;
   }
   return absl::OkStatus();
+}
+
+// Calls `take` with all that the file holds, in order.
+absl::Status FileSink::ForEachByte(const std::function<void(std::string_view)>& take) const {
+  std::string buffer(kStepBytes, '\0');
+  for (off_t at = 0;;) {
+    if (stop_) return Stopped();
+    const ssize_t got = pread(fd_.get(), buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FileError(errno, request_);
+    if (got == 0) return absl::OkStatus();
+    take({buffer.data(), static_cast<size_t>(got)});
+    at += got;
+  }
 }
 
 absl::Status FileSink::Mismatch(const std::string& what) const {
@@ -92,10 +102,9 @@ absl::Status FileSink::Mismatch(const std::string& what) const {
 
 absl::Status FileSink::DigestAgain() {
   XXH3_128bits_reset(digest_.get());
-  const int error = ForEachByte(fd_.get(), [this](std::string_view bytes) {
+  return ForEachByte([this](std::string_view bytes) {
     XXH3_128bits_update(digest_.get(), bytes.data(), bytes.size());
   });
-  return error == 0 ? absl::OkStatus() : FileError(error, request_);
 }
 
 absl::Status FileSink::CompareSha256(const std::string& expected) const {
@@ -104,11 +113,11 @@ absl::Status FileSink::CompareSha256(const std::string& expected) const {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  const int error = ForEachByte(fd_.get(), [&context](std::string_view bytes) {
+  const absl::Status read = ForEachByte([&context](std::string_view bytes) {
     EVP_DigestUpdate(context.get(), bytes.data(), bytes.size());
   });
   EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-  if (error != 0) return FileError(error, request_);
+  if (!read.ok()) return read;
   const std::string_view have(reinterpret_cast<const char*>(digest.data()), length);
   return have == expected ? absl::OkStatus() : Mismatch("its SHA-256 is not the one expected");
 }

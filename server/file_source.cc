@@ -139,9 +139,12 @@ void FileSource::Finish(v1::ReadFileResponse* part) {
   XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(digest_.get()));
   end->set_xxh3_128(canonical.digest, sizeof(canonical.digest));
   struct stat now;
-  end->set_changed(sized_ && (fstat(fd_.get(), &now) != 0 ||
-                              static_cast<uint64_t>(now.st_size) != entry_.size() ||
-                              !SameTime(now.st_mtim, entry_.modified()) || now.st_nlink == 0));
+  const bool same = fstat(fd_.get(), &now) == 0 && now.st_nlink > 0 &&
+                    static_cast<uint64_t>(now.st_size) == entry_.size() &&
+                    SameTime(now.st_mtim, entry_.modified()) &&
+                    SameTime(now.st_ctim, entry_.changed());
+  // One that says it is empty, and is not, is no file whose times mean anything.
+  end->set_changed(!same && (sized_ || bytes() == 0));
 }
 
 }  // namespace nacre

@@ -22,6 +22,8 @@ constexpr uint32_t kDefaultDirectoryMode = 0755;
 constexpr uint32_t kMaxPage = 1000;
 constexpr size_t kMaxResumeId = 64;
 constexpr int64_t kMaxNanos = 999'999'999;
+// Years 1 to 9999: google.protobuf.Timestamp.
+constexpr int64_t kMinSeconds = -62'135'596'800, kMaxSeconds = 253'402'300'799;
 
 bool IsUtf8(const std::string& text) {
   return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
@@ -104,6 +106,9 @@ absl::StatusOr<files::v1::Time> ToTime(const google::protobuf::Timestamp& time, 
   if (time.nanos() < 0 || time.nanos() > kMaxNanos) {
     return InvalidField(field, "nanos are 0 to 999,999,999");
   }
+  if (time.seconds() < kMinSeconds || time.seconds() > kMaxSeconds) {
+    return InvalidField(field, "is not within the years 1 to 9999");
+  }
   files::v1::Time result;
   result.set_seconds(time.seconds());
   result.set_nanos(static_cast<uint32_t>(time.nanos()));
@@ -184,6 +189,7 @@ absl::StatusOr<FileRequest> ToFileRequest(const v1::WriteStart& start) {
   }
   auto result = Begin(FileVerb::kWrite, start, &files::v1::Request::mutable_open_write);
   if (!result.ok()) return result;
+  if (start.has_mode()) result->mode = *ToMode(start.mode(), start.special_bits());
   files::v1::OpenWrite* open = result->operation.mutable_open_write();
   open->set_must_not_exist(start.must_not_exist());
   open->set_resume_id(start.resume_id());

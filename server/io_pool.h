@@ -24,7 +24,7 @@ class IoPool {
   void Post(const std::string& user, std::function<void()> step);
 
  private:
-  static constexpr size_t kThreads = 8;
+  static constexpr size_t kThreads = 12;
   static constexpr size_t kThreadsOfUser = 3;
 
   struct Lane {

@@ -16,10 +16,8 @@ ReadFileReactor::ReadFileReactor(asio::io_context& loop, Executor& executor, IoP
 
 void ReadFileReactor::Open(const Identity& identity) {
   auto asked = ToFileRequest(request_);
-  absl::Status status = asked.status();
-  if (status.ok()) status = executor_.files().Add(this);
-  if (!status.ok()) {
-    OnOpened(status);
+  if (!asked.ok()) {
+    OnOpened(asked.status());
     return;
   }
   executor_.files().Do(identity, *std::move(asked), [this](absl::StatusOr<Files::Answer> answer) {
@@ -31,27 +29,25 @@ void ReadFileReactor::OnOpened(absl::StatusOr<Files::Answer> answer) {
   absl::Status status = answer.status();
   if (answer.ok()) {
     call_ = std::move(answer->call);
-    source_.emplace(std::move(answer->reply.fd), answer->reply.reply.entry(), request_,
-                    call_.request);
-    status = source_->Check();
+    source_ = std::make_shared<FileSource>(std::move(answer->reply.fd), answer->reply.reply.entry(),
+                                           request_, call_.request);
+    status = executor_.files().Add(this, call_.user);
   }
-  {
-    const absl::MutexLock lock(&mutex_);
+  Advance([this, &status] {
     error_.Update(status);
     filling_ = false;
-  }
-  Advance();
+  });
 }
 
 void ReadFileReactor::Fill() {
-  const absl::Status status = source_->Next(&next_);
-  {
-    const absl::MutexLock lock(&mutex_);
+  absl::Status status;
+  if (!std::exchange(checked_, true)) status = source_->Check();
+  if (status.ok()) status = source_->Next(&next_);
+  Advance([this, &status] {
     error_.Update(status);
     filling_ = false;
     filled_ = status.ok();
-  }
-  Advance();
+  });
 }
 
 ReadFileReactor::Step ReadFileReactor::NextStep() {
@@ -75,11 +71,12 @@ ReadFileReactor::Step ReadFileReactor::NextStep() {
   return Step::kNone;
 }
 
-// One thread at a time makes steps, and comes back for what others have brought meanwhile. After
-// the last step it touches nothing more: this may be gone.
-void ReadFileReactor::Advance() {
+// One thread at a time makes steps, and comes back for what others have brought meanwhile. Who only
+// brings something, and who has made the last step, touches nothing more: this may be gone.
+void ReadFileReactor::Advance(const std::function<void()>& change) {
   {
     const absl::MutexLock lock(&mutex_);
+    change();
     if (std::exchange(advancing_, true)) {
       again_ = true;
       return;
@@ -116,26 +113,18 @@ void ReadFileReactor::Advance() {
   }
 }
 
-void ReadFileReactor::Fail(const absl::Status& why) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    error_.Update(why);
-  }
-  Advance();
-}
-
 void ReadFileReactor::OnWriteDone(bool ok) {
-  {
-    const absl::MutexLock lock(&mutex_);
+  Advance([this, ok] {
     writing_ = false;
     if (!ok) error_.Update(absl::CancelledError("the caller is gone"));
-  }
-  Advance();
+  });
 }
 
-void ReadFileReactor::OnCancel() { Fail(absl::CancelledError("the call was cancelled")); }
+void ReadFileReactor::OnCancel() { Abort(absl::CancelledError("the call was cancelled")); }
 
-void ReadFileReactor::Abort(const absl::Status& why) { Fail(why); }
+void ReadFileReactor::Abort(const absl::Status& why) {
+  Advance([this, &why] { error_.Update(why); });
+}
 
 void ReadFileReactor::OnDone() {
   asio::post(loop_, [this] {
@@ -145,7 +134,8 @@ void ReadFileReactor::OnDone() {
       const absl::MutexLock lock(&mutex_);
       error = error_;
     }
-    executor_.files().AuditEnd(call_, error, source_.has_value() ? source_->bytes() : 0);
+    executor_.files().AuditEnd(call_, error, source_ != nullptr ? source_->bytes() : 0);
+    pool_.Post(call_.user, [source = std::move(source_)]() mutable { source.reset(); });
     delete this;
   });
 }

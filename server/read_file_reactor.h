@@ -3,7 +3,8 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <asio/io_context.hpp>
-#include <optional>
+#include <functional>
+#include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -35,9 +36,9 @@ class ReadFileReactor : public grpc::ServerWriteReactor<v1::ReadFileResponse>, F
   void Open(const Identity& identity);
   void OnOpened(absl::StatusOr<Files::Answer> answer);
   void Fill();
-  void Advance();
+  // Applies `change`, under the lock, and takes the steps that are next.
+  void Advance(const std::function<void()>& change);
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Fail(const absl::Status& why);
 
   asio::io_context& loop_;
   Executor& executor_;
@@ -46,7 +47,9 @@ class ReadFileReactor : public grpc::ServerWriteReactor<v1::ReadFileResponse>, F
 
   // Set on the loop before the first Fill, then constant; the call's end is told on the loop.
   FileCall call_;
-  std::optional<FileSource> source_;
+  // Used, and let go of, on the pool only: a file system may hang.
+  std::shared_ptr<FileSource> source_;
+  bool checked_ = false;
 
   absl::Mutex mutex_;
   v1::ReadFileResponse sent_, next_;  // each belongs to who is busy with it

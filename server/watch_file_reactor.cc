@@ -7,14 +7,26 @@
 #include <array>
 #include <asio/post.hpp>
 #include <iterator>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "executor/file_error.h"
 #include "server/file_events.h"
 #include "server/file_translate.h"
 #include "server/status.h"
 
 namespace nacre {
+namespace {
+
+bool IsInotify(int fd) {
+  std::array<char, 64> name{};
+  const std::string path = absl::StrCat("/proc/self/fd/", fd);
+  return fd >= 0 && readlink(path.c_str(), name.data(), name.size() - 1) > 0 &&
+         std::string(name.data()) == "anon_inode:inotify";
+}
+
+}  // namespace
 
 WatchFileReactor::WatchFileReactor(asio::io_context& loop, Executor& executor,
                                    const Identity& identity, const v1::WatchFileRequest& request)
@@ -24,18 +36,14 @@ WatchFileReactor::WatchFileReactor(asio::io_context& loop, Executor& executor,
 
 void WatchFileReactor::Open(const Identity& identity) {
   auto asked = ToFileRequest(request_);
-  absl::Status status = asked.status();
-  if (status.ok()) status = executor_.files().Add(this);
-  if (!status.ok()) {
+  if (!asked.ok()) {
     opening_ = false;
-    End(status);
+    End(asked.status());
     return;
   }
   executor_.files().Do(identity, *std::move(asked), [this](absl::StatusOr<Files::Answer> answer) {
     opening_ = false;
-    if (!error_.ok()) {
-      End(error_);
-    } else if (answer.ok()) {
+    if (answer.ok()) {
       OnOpened(*std::move(answer));
     } else {
       End(answer.status());
@@ -46,16 +54,29 @@ void WatchFileReactor::Open(const Identity& identity) {
 void WatchFileReactor::OnOpened(Files::Answer answer) {
   call_ = std::move(answer.call);
   UniqueFd fd = std::move(answer.reply.fd);
+  if (!error_.ok()) {
+    End(error_);
+    return;
+  }
   std::error_code error;
-  if (fd.valid()) {
+  // Anything else could hang.
+  if (!IsInotify(fd.get())) {
+    error = std::make_error_code(std::errc::invalid_argument);
+  } else {
     fcntl(fd.get(), F_SETFL, O_NONBLOCK);
     events_.assign(fd.get(), error);
   }
-  if (!fd.valid() || error) {
-    End(FileError(EINVAL, call_.request));
+  absl::Status status;
+  if (error) {
+    status = FileError(EINVAL, call_.request);
+  } else {
+    (void)fd.release();
+    status = executor_.files().Add(this, call_.user);
+  }
+  if (!status.ok()) {
+    End(status);
     return;
   }
-  (void)fd.release();
   queue_.emplace_back().mutable_watching();
   Advance();
 }

@@ -30,10 +30,8 @@ void WriteFileReactor::Open() {
   }
   start_ = work_.start();
   auto asked = ToFileRequest(start_);
-  absl::Status status = asked.status();
-  if (status.ok()) status = executor_.files().Add(this);
-  if (!status.ok()) {
-    OnOpened(status);
+  if (!asked.ok()) {
+    OnOpened(asked.status());
     return;
   }
   executor_.files().Do(identity_, *std::move(asked), [this](absl::StatusOr<Files::Answer> answer) {
@@ -42,47 +40,57 @@ void WriteFileReactor::Open() {
 }
 
 void WriteFileReactor::OnOpened(absl::StatusOr<Files::Answer> answer) {
-  absl::Status status = answer.status();
-  if (answer.ok()) {
-    call_ = std::move(answer->call);
-    const files::v1::Reply& reply = answer->reply.reply;
-    upload_ = reply.upload();
-    mode_ = reply.has_entry() ? reply.entry().mode() & kPermissionBits : kDefaultMode;
-    if (start_.has_mode()) mode_ = *ToMode(start_.mode(), start_.special_bits());
-    sink_.emplace(std::move(answer->reply.fd), start_.offset(), call_.request);
-    status = sink_->Check();
-  }
-  if (!status.ok()) {
-    Finished(status);
+  if (!answer.ok()) {
+    Finished(answer.status());
     return;
   }
-  {
-    const absl::MutexLock lock(&mutex_);
-    opened_ = true;
+  call_ = std::move(answer->call);
+  const files::v1::Reply& reply = answer->reply.reply;
+  upload_ = reply.upload();
+  mode_ = reply.has_entry() ? reply.entry().mode() & kPermissionBits : kDefaultMode;
+  if (start_.has_mode()) mode_ = *ToMode(start_.mode(), start_.special_bits());
+  sink_ = std::make_unique<FileSink>(std::move(answer->reply.fd), start_.offset(), call_.request,
+                                     stop_);
+  const absl::Status status = executor_.files().Add(this, call_.user);
+  if (status.ok()) {
+    Advance([this] { opened_ = true; });
+    // What came with the start.
+    pool_.Post(call_.user, [this] { Write(); });
+    return;
   }
-  // What came with the start.
-  pool_.Post(call_.user, [this] { Write(); });
+  Advance([this, &status] {
+    opened_ = true;
+    busy_ = false;
+    error_.Update(status);
+  });
 }
 
 // --- writing ------------------------------------------------------------------------------------
 
 absl::Status WriteFileReactor::Take() {
   absl::Status status;
-  if (!work_.data().empty()) status = sink_->Write(work_.data());
+  if (!std::exchange(checked_, true)) status = sink_->Check();
+  if (status.ok() && !work_.data().empty()) status = sink_->Write(work_.data());
   if (status.ok() && work_.hole() > 0) status = sink_->Hole(work_.hole());
   if (status.ok() && work_.has_finish()) {
     status = sink_->Finish(work_.finish(), start_.sync() != v1::FILE_SYNC_NONE);
   }
+  bytes_ = sink_->size() - start_.offset();
   return status;
 }
 
 void WriteFileReactor::Write() {
   const absl::Status status = Take();
-  if (status.ok() && work_.has_finish()) {
+  if (status.ok() && work_.has_finish() && !failed()) {
     asio::post(loop_, [this] { Commit(); });
   } else {
     Finished(status);
   }
+}
+
+bool WriteFileReactor::failed() {
+  const absl::MutexLock lock(&mutex_);
+  return !error_.ok();
 }
 
 void WriteFileReactor::Commit() {
@@ -98,36 +106,35 @@ void WriteFileReactor::Commit() {
     if (status.ok()) {
       upload_ = 0;
       *response_->mutable_file() = ToFile(reply->reply.entry());
-      const absl::MutexLock lock(&mutex_);
-      done_ = true;
     }
-    Finished(status);
+    Advance([this, &status] {
+      done_ = status.ok();
+      error_.Update(status);
+      busy_ = false;
+    });
   });
 }
 
 // Once nothing is left of it, or only what may be wanted again, the caller hears of its end.
 void WriteFileReactor::Discard() {
-  bool keep;
-  {
-    const absl::MutexLock lock(&mutex_);
-    keep = lost_;
-  }
   sink_.reset();
-  files::v1::Request request;
-  request.mutable_discard()->set_upload(std::exchange(upload_, 0));
-  request.mutable_discard()->set_keep(keep);
-  call_.helper->Call(std::move(request),
-                     [this](const absl::StatusOr<FileReply>&) { Finished(absl::OkStatus()); });
+  asio::post(loop_, [this] {
+    files::v1::Request request;
+    request.mutable_discard()->set_upload(std::exchange(upload_, 0));
+    {
+      const absl::MutexLock lock(&mutex_);
+      request.mutable_discard()->set_keep(lost_);
+    }
+    call_.helper->Call(std::move(request),
+                       [this](const absl::StatusOr<FileReply>&) { Finished(absl::OkStatus()); });
+  });
 }
 
-// Whoever was busy is it no more.
 void WriteFileReactor::Finished(const absl::Status& status) {
-  {
-    const absl::MutexLock lock(&mutex_);
+  Advance([this, &status] {
     error_.Update(status);
     busy_ = false;
-  }
-  Advance();
+  });
 }
 
 // --- what comes next ----------------------------------------------------------------------------
@@ -146,7 +153,8 @@ WriteFileReactor::Step WriteFileReactor::NextStep() {
     std::swap(incoming_, work_);
     has_incoming_ = false;
     busy_ = true;
-    return opened_ ? Step::kWrite : Step::kOpen;
+    finish_taken_ = work_.has_finish();
+    return std::exchange(start_taken_, true) ? Step::kWrite : Step::kOpen;
   }
   if (half_closed_) {
     error_ = InvalidField("finish", "the stream ended before it");
@@ -157,9 +165,11 @@ WriteFileReactor::Step WriteFileReactor::NextStep() {
 }
 
 // As ReadFileReactor::Advance.
-void WriteFileReactor::Advance() {
+void WriteFileReactor::Advance(const std::function<void()>& change) {
   {
     const absl::MutexLock lock(&mutex_);
+    change();
+    if (!error_.ok()) stop_ = true;
     if (std::exchange(advancing_, true)) {
       again_ = true;
       return;
@@ -183,7 +193,6 @@ void WriteFileReactor::Advance() {
     if (read) StartRead(&incoming_);
     switch (step) {
       case Step::kNone:
-      case Step::kRead:
         break;
       case Step::kOpen:
         asio::post(loop_, [this] { Open(); });
@@ -192,7 +201,7 @@ void WriteFileReactor::Advance() {
         pool_.Post(call_.user, [this] { Write(); });
         break;
       case Step::kDiscard:
-        asio::post(loop_, [this] { Discard(); });
+        pool_.Post(call_.user, [this] { Discard(); });
         break;
       case Step::kFinish:
         Finish(ToGrpcStatus(error));
@@ -202,45 +211,38 @@ void WriteFileReactor::Advance() {
 }
 
 void WriteFileReactor::OnReadDone(bool ok) {
-  {
-    const absl::MutexLock lock(&mutex_);
+  Advance([this, ok] {
     reading_ = false;
-    if (!ok) {
-      half_closed_ = true;
-    } else {
-      has_incoming_ = true;
-      if (opened_ && incoming_.has_start()) {
-        error_.Update(InvalidField("start", "came a second time"));
-      }
-    }
-  }
-  Advance();
+    half_closed_ = !ok;
+    has_incoming_ = ok;
+    if (!ok || !start_taken_) return;
+    if (incoming_.has_start()) error_.Update(InvalidField("start", "came a second time"));
+    if (finish_taken_) error_.Update(InvalidField("finish", "is not in the last request"));
+  });
 }
 
-void WriteFileReactor::Fail(const absl::Status& why, bool lost) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (error_.ok()) lost_ = lost;
+void WriteFileReactor::Fail(const absl::Status& why) {
+  Advance([this, &why] {
+    if (error_.ok()) lost_ = true;
     error_.Update(why);
-  }
-  Advance();
+  });
 }
 
-void WriteFileReactor::OnCancel() { Fail(absl::CancelledError("the call was cancelled"), true); }
+void WriteFileReactor::OnCancel() { Fail(absl::CancelledError("the call was cancelled")); }
 
-void WriteFileReactor::Abort(const absl::Status& why) { Fail(why, true); }
+void WriteFileReactor::Abort(const absl::Status& why) { Fail(why); }
 
 void WriteFileReactor::OnDone() {
   asio::post(loop_, [this] {
     executor_.files().Remove(this);
     absl::Status error;
-    uint64_t bytes = 0;
     {
       const absl::MutexLock lock(&mutex_);
       if (!done_) error = error_;
-      if (sink_.has_value()) bytes = sink_->size() - start_.offset();
     }
-    executor_.files().AuditEnd(call_, error, bytes);
+    executor_.files().AuditEnd(call_, error, bytes_);
+    pool_.Post(call_.user,
+               [sink = std::shared_ptr<FileSink>(std::move(sink_))]() mutable { sink.reset(); });
     delete this;
   });
 }

@@ -3,7 +3,9 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <asio/io_context.hpp>
-#include <optional>
+#include <atomic>
+#include <functional>
+#include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -30,20 +32,21 @@ class WriteFileReactor : public grpc::ServerReadReactor<v1::WriteFileRequest>, F
   void Abort(const absl::Status& why) override;
 
  private:
-  enum class Step { kNone, kRead, kOpen, kWrite, kDiscard, kFinish };
+  enum class Step { kNone, kOpen, kWrite, kDiscard, kFinish };
 
   void Open();
   void OnOpened(absl::StatusOr<Files::Answer> answer);
-  absl::Status CheckRequest() const;
   absl::Status Take();
   void Write();
   void Commit();
   void Discard();
+  // Whoever was busy is it no more.
   void Finished(const absl::Status& status);
-  void Done(const absl::Status& status);
-  void Advance();
+  // Applies `change`, under the lock, and takes the steps that are next.
+  void Advance(const std::function<void()>& change);
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Fail(const absl::Status& why, bool lost);
+  void Fail(const absl::Status& why);
+  bool failed();
 
   asio::io_context& loop_;
   Executor& executor_;
@@ -56,13 +59,21 @@ class WriteFileReactor : public grpc::ServerReadReactor<v1::WriteFileRequest>, F
   FileCall call_;
   uint64_t upload_ = 0;  // the helper's number; 0: there is none
   uint32_t mode_ = 0;
-  std::optional<FileSink> sink_;
+  uint64_t bytes_ = 0;
+  bool checked_ = false;
+  // Used, and let go of, on the pool only: a file system may hang.
+  std::unique_ptr<FileSink> sink_;
+
+  // What takes long on the pool ends early.
+  std::atomic<bool> stop_ = false;
 
   absl::Mutex mutex_;
   v1::WriteFileRequest incoming_, work_;  // each belongs to who is busy with it
   bool reading_ ABSL_GUARDED_BY(mutex_) = true;
   bool has_incoming_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool start_taken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finish_taken_ ABSL_GUARDED_BY(mutex_) = false;
   // Somebody opens, writes, commits or discards.
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;

@@ -263,6 +263,31 @@ class Writing(FilesTest):
                 self.files.write_requests(requests)
         self.assertEqual(path.read_bytes(), b"old")
 
+    def test_what_comes_behind_the_finish_or_a_second_start_is_refused(self):
+        path = self.file("f", b"old")
+        first = pb.WriteFileRequest(start=self.files.start_of(path), data=b"x")
+        for more in ([first], [pb.WriteFileRequest(finish=pb.WriteFinish()), pb.WriteFileRequest(data=b"y")]):
+            for _ in range(20):
+                try:
+                    self.files.write_requests([first, *more])
+                except grpc.RpcError as error:
+                    self.assertEqual(error.code(), Code.INVALID_ARGUMENT)
+                else:
+                    # What it had taken when `finish` came is what it has.
+                    self.assertIsNot(more[0], first)
+                    self.assertEqual(path.read_bytes(), b"x")
+
+    def test_a_hole_without_end_harms_nobody_else(self):
+        def requests():
+            yield pb.WriteFileRequest(start=self.files.start_of(self.dir / "f"), hole=2**43)
+            threading.Event().wait(DEADLINE)
+
+        calls = [self.files.stub.WriteFile.future(requests()) for _ in range(4)]
+        wait_for(lambda: any(str(self.dir) in one for one in descriptors(self.node.front_pid()).values()), "they have begun")
+        for call in calls:
+            call.cancel()
+        self.assertEqual(bytes(self.files.read(self.file("g", b"fine")).data), b"fine")
+
     def test_a_client_that_is_lost_half_way_leaves_nothing(self):
         path = self.file("f", b"old")
         went = threading.Event()

@@ -171,7 +171,7 @@ class AsUsers(FilesTest):
         os.unlink(shared / name)
         os.symlink(safe, shared / name)
         os.lchown(shared / name, self.user.uid, self.user.gid)
-        with self.fails(Code.ABORTED, "UPLOAD_TAKEN"):
+        with self.fails(Code.FAILED_PRECONDITION, "UPLOAD_TAKEN"):
             self.files.write(shared / "f", b"new", resume_id="id", offset=2)
         self.assertEqual(safe.read_bytes(), b"safe")
         os.unlink(shared / name)

@@ -87,7 +87,9 @@ TEST(AuditTest, PathsAreToldExactlyAndFitALineWhateverTheyAre) {
   }
   const std::string longest = audit::FileLine(Identity::Local(7), "e-f1-1", request, "ann");
   EXPECT_LT(longest.size(), 16u * 1024);
-  EXPECT_EQ(nlohmann::json::parse(longest)["path_bytes"], 4000);
+  line = nlohmann::json::parse(longest);
+  EXPECT_EQ(line["path_bytes"], 4000);
+  EXPECT_EQ(line["path_tail_hex"].get<std::string>().substr(0, 4), "0101");
 }
 
 }  // namespace

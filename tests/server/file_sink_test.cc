@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 
@@ -19,7 +20,7 @@ class FileSinkTest : public ::testing::Test {
  protected:
   FileSink Sink(uint64_t offset = 0) {
     return FileSink(UniqueFd(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)), offset,
-                    FileRequest());
+                    FileRequest(), stop_);
   }
   std::string Content() const {
     std::ifstream file(path_, std::ios::binary);
@@ -35,6 +36,7 @@ class FileSinkTest : public ::testing::Test {
   }
 
   TempDir dir_;
+  std::atomic<bool> stop_ = false;
   const std::string path_ = dir_.path() + "/f";
 };
 
@@ -90,13 +92,19 @@ TEST_F(FileSinkTest, WhatWasThereBeyondTheEndIsCutOff) {
   EXPECT_EQ(Content(), "short");
 }
 
+TEST_F(FileSinkTest, WhatTakesLongEndsEarlyOnceItIsToStop) {
+  stop_ = true;
+  FileSink sink = Sink();
+  EXPECT_TRUE(absl::IsCancelled(sink.Hole(uint64_t{1} << 42)));
+}
+
 TEST_F(FileSinkTest, AHoleBeyondAllSizesIsRefused) {
   FileSink sink = Sink();
   EXPECT_EQ(ErrorReason(sink.Hole(UINT64_MAX)), "TOO_LARGE");
 }
 
 TEST_F(FileSinkTest, WhatIsNoRegularFileIsRefused) {
-  const FileSink sink(UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC)), 0, FileRequest());
+  const FileSink sink(UniqueFd(open("/dev/null", O_RDWR | O_CLOEXEC)), 0, FileRequest(), stop_);
   EXPECT_EQ(ErrorReason(sink.Check()), "NOT_A_REGULAR_FILE");
 }
 

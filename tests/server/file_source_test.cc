@@ -39,6 +39,8 @@ class FileSourceTest : public ::testing::Test {
     entry.set_size(S_ISREG(info.st_mode) ? static_cast<uint64_t>(info.st_size) : 0);
     entry.mutable_modified()->set_seconds(info.st_mtim.tv_sec);
     entry.mutable_modified()->set_nanos(static_cast<uint32_t>(info.st_mtim.tv_nsec));
+    entry.mutable_changed()->set_seconds(info.st_ctim.tv_sec);
+    entry.mutable_changed()->set_nanos(static_cast<uint32_t>(info.st_ctim.tv_nsec));
     return FileSource(std::move(fd), entry, range, FileRequest());
   }
 
@@ -121,6 +123,24 @@ TEST_F(FileSourceTest, AFileThatGrowsOrShrinksIsReadToWhereItEndedOrEndsAndSaysS
     EXPECT_EQ(outcome.data, data.substr(0, size));
     EXPECT_TRUE(outcome.end.changed());
   }
+}
+
+TEST_F(FileSourceTest, AFileThatIsWrittenInPlaceHasChangedThoughItsTimeIsPutBack) {
+  const std::string path = Make(std::string(3 * FileSource::kPartBytes, 'x'));
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  FileSource source = Source(path);
+  ASSERT_TRUE(source.Check().ok());
+  Outcome outcome;
+  bool ended = false;
+  Next(source, &outcome, &ended);
+  Next(source, &outcome, &ended);
+  usleep(20'000);  // longer than the kernel's clock of files takes from tick to tick
+  Make(std::string(3 * FileSource::kPartBytes, 'y'));
+  const timespec times[] = {info.st_atim, info.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  while (!ended) Next(source, &outcome, &ended);
+  EXPECT_TRUE(outcome.end.changed());
 }
 
 TEST_F(FileSourceTest, WhatIsNoRegularFileIsRefusedWhateverIsSaidOfIt) {
