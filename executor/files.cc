@@ -4,6 +4,7 @@
 
 #include <asio/post.hpp>
 #include <chrono>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -169,6 +170,11 @@ absl::Status Files::Add(FileStream* stream) {
   }
   streams_.insert(stream);
   return absl::OkStatus();
+}
+
+size_t Files::calls() const {
+  return std::accumulate(helpers_.begin(), helpers_.end(), size_t{0},
+                         [](size_t sum, const auto& entry) { return sum + entry.second.calls; });
 }
 
 void Files::Retire(const absl::Status& why) {
