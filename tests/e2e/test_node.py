@@ -121,13 +121,6 @@ class Load(SessionTest):
             self.delete(session, force=True)
         wait_for(lambda: get_node(self.node).load.own_running_sessions == 0, "they have ended")
 
-    def test_files_are_counted_while_they_are_open(self):
-        self.assertEqual((get_node(self.node).load.open_files, get_node(self.node).load.file_calls), (0, 0))
-        with self.node.popen("watch", f":{self.node.directory}") as watch:
-            wait_for(lambda: get_node(self.node).load.open_files == 1, "it watches")
-            watch.kill()
-        wait_for(lambda: get_node(self.node).load.open_files == 0, "it watches no more")
-
 
 class Drained(SessionTest):
     def setUp(self):
@@ -175,7 +168,7 @@ class Drained(SessionTest):
         self.assertEqual(self.get(session).state, RUNNING)
         self.assertEqual(self.node.ping().returncode, 0)
         with self.node.stub() as fresh:
-            viewer = Attach(fresh, session_id=session)
+            viewer = Attach(fresh, session_id=session, position=0)
             viewer.await_output(b"ready\n")
             call.send(input=shell_pb2.Input(data=b"on\n", eof=True))
             self.assertEqual(viewer.follow().termination.exit_code, 3)
@@ -191,12 +184,6 @@ class Drained(SessionTest):
         drain(self.node)
         answer = self.start_answer(start)
         self.assertEqual((answer.session.id, answer.already_started), (session, True))
-
-    def test_files_stay_within_reach(self):
-        drain(self.node)
-        path = self.node.directory / "file"
-        self.assertEqual(self.node.nacre("cp", "/etc/hostname", f":{path}").returncode, 0)
-        self.assert_ends(self.node.nacre("cat", f":{path}"), 0, pathlib.Path("/etc/hostname").read_bytes())
 
     def test_it_holds_whatever_becomes_of_the_front(self):
         session = self.start(command("sleep", "1000")).id
@@ -272,6 +259,21 @@ class Drained(SessionTest):
 
 
 class Nodes(unittest.TestCase):
+    def test_files_are_counted_while_they_are_open(self):
+        with Node() as node:
+            self.assertEqual((get_node(node).load.open_files, get_node(node).load.file_calls), (0, 0))
+            with node.popen("watch", f":{node.directory}") as watch:
+                wait_for(lambda: get_node(node).load.open_files == 1, "it watches")
+                watch.kill()
+            wait_for(lambda: get_node(node).load.open_files == 0, "it watches no more")
+
+    def test_files_stay_within_reach_of_a_drained_node(self):
+        with Node() as node:
+            drain(node)
+            path = node.directory / "file"
+            self.assertEqual(node.nacre("cp", "/etc/hostname", f":{path}").returncode, 0)
+            self.assertEqual(node.nacre("cat", f":{path}").stdout, pathlib.Path("/etc/hostname").read_bytes())
+
     def test_an_older_client_gets_a_clear_error(self):
         with LegacyNode() as node:
             drain(node)
@@ -293,6 +295,7 @@ class Nodes(unittest.TestCase):
             call = Exec(stub, shell("echo ready; read line", input=STREAM))
             call.await_output(b"ready\n")
             drain(node)
+            self.assertFalse(get_node(node, open_channel).stopping)
             node.terminate()
             wait_for(lambda: get_node(node, open_channel).stopping, "it stops")
             self.assertTrue(get_node(node, open_channel).draining)
@@ -306,12 +309,12 @@ class Nodes(unittest.TestCase):
         with Node() as node:
             with open(node.state / "audit.jsonl", "rb") as audit:
                 size = len(audit.read())
-            subprocess.run(["prlimit", "--pid", str(node.pid), f"--fsize={size}"], check=True)
+            subprocess.run(["prlimit", "--pid", str(node.pid), f"--fsize={size}:"], check=True)
             with self.assertRaises(grpc.RpcError) as caught:
                 drain(node)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
             self.assertIn("audit can't be written", caught.exception.details())
-            subprocess.run(["prlimit", "--pid", str(node.pid), "--fsize=unlimited"], check=True)
+            subprocess.run(["prlimit", "--pid", str(node.pid), "--fsize=unlimited:"], check=True)
             self.assertFalse(get_node(node).draining)
             self.assertEqual(node.exec("true").returncode, 0)
 
