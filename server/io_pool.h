@@ -17,7 +17,7 @@ namespace nacre {
 class IoPool {
  public:
   IoPool() : threads_(kThreads) {}
-  // Does not wait for a step that hangs: the process is about to end.
+  // Waits for the steps that run, which may hang: who started this process does not wait for ever.
   ~IoPool() { threads_.stop(); }
 
   // Runs `step` soon, on one of the threads. Steps of one user begin in order.

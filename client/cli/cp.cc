@@ -193,11 +193,11 @@ class Cp : public Verb {
     std::string line = absl::StrCat(what, "; go on with nacre cp --resume");
     if (options_.recursive) line.append(" -r");
     if (options_.preserve) line.append(" -p");
-    if (!run_as_.empty()) absl::StrAppend(&line, " -u ", run_as_);
+    if (!run_as_.empty()) absl::StrAppend(&line, " -u ", Quoted(run_as_));
     for (const std::string& source : plan.sources) {
-      absl::StrAppend(&line, plan.upload ? " " : " :", source);
+      absl::StrAppend(&line, " ", Quoted(plan.upload ? source : ":" + source));
     }
-    Report(absl::StrCat(line, plan.upload ? " :" : " ", plan.target));
+    Report(absl::StrCat(line, " ", Quoted(plan.upload ? ":" + plan.target : plan.target)));
   }
 
   CopyOptions options_;

@@ -1,6 +1,10 @@
 #include "client/cli/remote_path.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace nacre::cli {
 
@@ -31,8 +35,17 @@ std::string BaseName(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
+std::string Quoted(std::string_view word) {
+  const bool plain = std::all_of(word.begin(), word.end(), [](char byte) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(byte)) ||
+           std::string_view("/.,:=@%+-_").find(byte) != std::string_view::npos;
+  });
+  if (plain && !word.empty()) return std::string(word);
+  return absl::StrCat("'", absl::StrReplaceAll(std::string(word), {{"'", "'\\''"}}), "'");
+}
+
 std::string Join(std::string_view path, std::string_view name) {
-  std::string joined(path);
+  std::string joined(path == "." ? "" : path);
   if (!joined.empty() && joined.back() != '/') joined.push_back('/');
   return joined.append(name);
 }
@@ -46,6 +59,10 @@ std::string Explain(std::string_view path, const absl::Status& status) {
   const std::string_view message(status.message().data(), status.message().size());
   // Without a connection no path is to blame.
   if (absl::IsUnavailable(status)) return std::string(message);
+  // gRPC's own answer for a service that isn't there says nothing.
+  if (absl::IsUnimplemented(status) && message.empty()) {
+    return "the node has no files for us: its release is too old";
+  }
   std::string text = ":";
   // Some nodes' messages begin with the path.
   if (message.starts_with(path) && message.substr(path.size()).starts_with(':')) {

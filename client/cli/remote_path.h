@@ -25,7 +25,10 @@ absl::StatusOr<std::vector<std::string>> RemotePaths(const std::vector<std::stri
 // The last part of a path, without slashes behind it: "", "." and ".." where it names none.
 std::string BaseName(std::string_view path);
 
-// `name` in the directory `path`.
+// A word as a shell takes it back.
+std::string Quoted(std::string_view word);
+
+// `name` in the directory `path`; without "." before it.
 std::string Join(std::string_view path, std::string_view name);
 
 // Whether a directory can have an entry of this name; what a node calls so may else lead anywhere.

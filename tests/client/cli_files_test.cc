@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -71,6 +72,11 @@ class NacreFiles : public testing::Test {
     const timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     utimensat(AT_FDCWD, (root + "/sub").c_str(), times, 0);
     utimensat(AT_FDCWD, (root + "/plain").c_str(), times, 0);
+  }
+
+  // Waits until a transfer has stalled, or its caller was seen to have left.
+  void Await(bool stalled) const {
+    while (node_.faults.stalled != stalled) usleep(1000);
   }
 
   FakeFiles node_;
@@ -172,6 +178,78 @@ TEST_F(NacreFiles, CpGoesOnAfterALossInBothDirections) {
   EXPECT_TRUE(Get(Here("g")) == content);
   EXPECT_EQ(node_.read_calls, 2);
   EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 2);
+}
+
+TEST_F(NacreFiles, CpThatWasInterruptedSaysHowItGoesOnAndDoes) {
+  const std::string content(20 << 20, 'x');
+  Put(Here("f"), content);
+  node_.faults.stall_write_after = 10 << 20;
+  Nacre nacre({"-H", node_.target(), "cp", "-p", Here("f"), ":f"});
+  Await(true);
+  nacre.Signal(SIGINT);
+  EXPECT_EQ(nacre.Wait(), 130);
+  EXPECT_EQ(ReadAll(nacre.err.reader()),
+            "nacre: interrupted; go on with nacre cp --resume -p " + Here("f") + " :f\n");
+  Await(false);
+  EXPECT_EQ(Run({"cp", "--resume", "-p", Here("f"), ":f"}).status, 0);
+  EXPECT_TRUE(Get(There("f")) == content);
+  EXPECT_EQ(node_.bytes_written, content.size());
+  // What is there already, by size and time, is not sent again.
+  EXPECT_EQ(Run({"cp", "--resume", "-p", Here("f"), ":f"}).status, 0);
+  EXPECT_EQ(node_.bytes_written, content.size());
+}
+
+TEST_F(NacreFiles, CpThatWasKilledGoesOnOnlyIfAsked) {
+  const std::string content(20 << 20, 'x');
+  Put(There("f"), content);
+  for (const bool resume : {true, false}) {
+    node_.faults.stall_read_after = 10 << 20;
+    node_.bytes_read = 0;
+    Nacre nacre({"-H", node_.target(), "cp", ":f", Here("f")});
+    Await(true);
+    nacre.Signal(SIGKILL);
+    EXPECT_EQ(nacre.Wait(), -SIGKILL);
+    Await(false);
+    EXPECT_FALSE(fs::exists(Here("f")));
+    EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
+    const uint64_t before = node_.bytes_read;
+    EXPECT_EQ(Run({"cp", ":f", Here("f"), resume ? "--resume" : "-q"}).status, 0);
+    EXPECT_EQ(node_.bytes_read - before < content.size(), resume);
+    EXPECT_TRUE(Get(Here("f")) == content);
+    EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
+    fs::remove(Here("f"));
+  }
+}
+
+TEST_F(NacreFiles, CpReportsWhatItCannotReadAndGoesOn) {
+  fs::create_directory(Here("d"));
+  Put(Here("d/f"), "x");
+  fs::create_directory(There("d"));
+  fs::create_directory(There("d/f"));
+  Put(Here("d/g"), "y");
+  const Outcome outcome = Run({"cp", "-r", Here("d"), ":"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err.rfind("nacre: :d/f: ", 0), 0U) << outcome.err;
+  EXPECT_EQ(Get(There("d/g")), "y");
+}
+
+TEST_F(NacreFiles, CpWithoutANodeSaysSoOnce) {
+  MakeTree(Here("tree"));
+  const Outcome outcome = RunNacre({"-H", "unix:/nowhere", "cp", "-r", Here("tree"), ":"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err.rfind("nacre: cannot connect to unix:/nowhere: ", 0), 0U) << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+  chmod(Here("tree/sub").c_str(), 0755);
+}
+
+TEST_F(NacreFiles, ANodeWithoutFilesSaysSo) {
+  Put(Here("f"), "x");
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"ls"}, {"cp", Here("f"), ":f"}}) {
+    const Outcome outcome = RunAgainst(Scripts{}, words);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.err, "nacre: the node has no files for us: its release is too old\n");
+  }
 }
 
 TEST_F(NacreFiles, CpUsedWronglySaysHow) {

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "client/cli/copy/local_source.h"
 #include "client/cli/copy/local_tree.h"
 #include "client/cli/copy/progress.h"
@@ -54,6 +55,7 @@ TEST(RemotePath, HasAName) {
   EXPECT_EQ(Join("a", "b"), "a/b");
   EXPECT_EQ(Join("/", "b"), "/b");
   EXPECT_EQ(Join("", "b"), "b");
+  EXPECT_EQ(Join(".", "b"), "b");
   for (const char* name : {"", ".", "..", "a/b", "/"}) EXPECT_FALSE(IsEntryName(name)) << name;
   EXPECT_FALSE(IsEntryName(std::string_view("a\0b", 3)));
   for (const char* name : {"a", "...", "-", "\n", "\xFF"}) EXPECT_TRUE(IsEntryName(name)) << name;
@@ -64,6 +66,13 @@ TEST(RemotePath, ErrorsNameItOnce) {
             ":/d/f: there is no such file");
   EXPECT_EQ(Explain("/d/f", absl::NotFoundError("/d/f: there is none")), ":/d/f: there is none");
   EXPECT_EQ(Explain("/d/f", absl::UnavailableError("cannot connect")), "cannot connect");
+}
+
+TEST(RemotePath, IsQuotedForAShell) {
+  EXPECT_EQ(Quoted("/a/b-c.d"), "/a/b-c.d");
+  EXPECT_EQ(Quoted(":x y"), "':x y'");
+  EXPECT_EQ(Quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(Quoted(""), "''");
 }
 
 TEST(ModeText, IsAsLsHasIt) {
@@ -86,7 +95,7 @@ TEST(Progress, TellsWhatIsKnown) {
   const ProgressState state{.files = 1, .bytes = 1 << 20, .elapsed = absl::Seconds(2)};
   EXPECT_EQ(FormatProgress(state, 80), "1 file, 1.0 MiB, 512.0 KiB/s");
   const ProgressState known{.bytes = 1 << 20, .total_bytes = 4 << 20, .elapsed = absl::Seconds(2)};
-  EXPECT_EQ(FormatProgress(known, 80), "0 files, 1.0 MiB of 4.0 MiB (25%), 512.0 KiB/s, 6s left");
+  EXPECT_EQ(FormatProgress(known, 80), "0 files, 1.0 MiB of 4.0 MiB (25%), 512.0 KiB/s, 7s left");
   EXPECT_EQ(FormatProgress({.total_bytes = 0}, 80), "0 files, 0 B of 0 B (100%), 0 B/s");
   EXPECT_EQ(FormatSummary(state), "1 file, 1.0 MiB in 2s (512.0 KiB/s)");
 }
@@ -186,7 +195,7 @@ TEST_F(LocalTree, NoNameLeadsOut) {
     bool made = false;
     EXPECT_FALSE(tree_.Create(name).ok()) << name;
     EXPECT_FALSE(tree_.OpenPartial(name, "id", false).ok()) << name;
-    EXPECT_FALSE(tree_.MakeSymlink(name, "x").ok()) << name;
+    EXPECT_FALSE(tree_.MakeSymlink(name, "x", absl::Now()).ok()) << name;
     EXPECT_FALSE(tree_.Enter(name, &made).ok()) << name;
   }
   EXPECT_EQ(EntriesOf(directory_.path()), 0U);
@@ -213,9 +222,9 @@ TEST_F(LocalTree, OnlyFilesAndLinksAreReplaced) {
   ASSERT_EQ(mkfifo(Path("p").c_str(), 0600), 0);
   EXPECT_FALSE(tree_.Create("d").ok());
   EXPECT_FALSE(tree_.Create("p").ok());
-  EXPECT_FALSE(tree_.MakeSymlink("d", "x").ok());
-  EXPECT_TRUE(tree_.MakeSymlink("l", "x").ok());
-  EXPECT_TRUE(tree_.MakeSymlink("l", "y").ok());
+  EXPECT_FALSE(tree_.MakeSymlink("d", "x", absl::Now()).ok());
+  EXPECT_TRUE(tree_.MakeSymlink("l", "x", absl::Now()).ok());
+  EXPECT_TRUE(tree_.MakeSymlink("l", "y", absl::Now()).ok());
   EXPECT_EQ(std::filesystem::read_symlink(Path("l")), "y");
 }
 

@@ -127,7 +127,7 @@ class FakeFiles::Service : public v1::FileService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status ReadFile(grpc::ServerContext* /*context*/, const v1::ReadFileRequest* request,
+  grpc::Status ReadFile(grpc::ServerContext* context, const v1::ReadFileRequest* request,
                         grpc::ServerWriter<v1::ReadFileResponse>* stream) override {
     ++node_.read_calls;
     const std::string path = Real(request->path());
@@ -146,10 +146,10 @@ class FakeFiles::Service : public v1::FileService::Service {
     stream->Write(response);
     const uint64_t end =
         request->has_length() ? std::min(size, request->offset() + request->length()) : size;
-    return Send(fd.get(), request->offset(), end, request->accept_holes(), *stream);
+    return Send(*context, fd.get(), request->offset(), end, request->accept_holes(), *stream);
   }
 
-  grpc::Status WriteFile(grpc::ServerContext* /*context*/,
+  grpc::Status WriteFile(grpc::ServerContext* context,
                          grpc::ServerReader<v1::WriteFileRequest>* stream,
                          v1::WriteFileResponse* response) override {
     v1::WriteFileRequest request;
@@ -171,7 +171,7 @@ class FakeFiles::Service : public v1::FileService::Service {
     const std::string temporary = Partial(path, start.resume_id());
     const UniqueFd fd(::open(temporary.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!fd.valid()) return FromErrno(errno);
-    const grpc::Status status = Take(fd.get(), start, request, *stream);
+    const grpc::Status status = Take(*context, fd.get(), start, request, *stream);
     if (!status.ok()) {
       if (start.resume_id().empty() || status.error_code() != grpc::StatusCode::UNAVAILABLE) {
         (void)::unlink(temporary.c_str());
@@ -284,14 +284,25 @@ class FakeFiles::Service : public v1::FileService::Service {
     return ConnectionLost();
   }
 
-  grpc::Status Send(int fd, uint64_t offset, uint64_t end, bool accept_holes,
-                    grpc::ServerWriter<v1::ReadFileResponse>& stream) const {
+  void Stall(const grpc::ServerContext& context) const {
+    node_.faults.stalled = true;
+    while (!context.IsCancelled()) ::usleep(1000);
+    node_.faults.stalled = false;
+  }
+
+  grpc::Status Send(const grpc::ServerContext& context, int fd, uint64_t offset, uint64_t end,
+                    bool accept_holes, grpc::ServerWriter<v1::ReadFileResponse>& stream) const {
     FileHash hash;
     std::string buffer(64 << 10, '\0');
     const int64_t lose_after = node_.faults.lose_read_after.exchange(-1);
+    const int64_t stall_after = node_.faults.stall_read_after.exchange(-1);
     while (offset < end) {
       if (lose_after >= 0 && hash.bytes() >= static_cast<uint64_t>(lose_after)) {
         return ConnectionLost();
+      }
+      if (stall_after >= 0 && hash.bytes() >= static_cast<uint64_t>(stall_after)) {
+        Stall(context);
+        return {grpc::StatusCode::CANCELLED, "left"};
       }
       v1::ReadFileResponse response;
       const off_t data = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
@@ -308,6 +319,7 @@ class FakeFiles::Service : public v1::FileService::Service {
         response.set_data(buffer.data(), static_cast<size_t>(bytes));
         hash.Add(response.data());
         offset += static_cast<uint64_t>(bytes);
+        node_.bytes_read += static_cast<uint64_t>(bytes);
       }
       if (!stream.Write(response)) return {grpc::StatusCode::CANCELLED, "left"};
     }
@@ -319,17 +331,23 @@ class FakeFiles::Service : public v1::FileService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Take(int fd, const v1::WriteStart& start, v1::WriteFileRequest request,
+  grpc::Status Take(const grpc::ServerContext& context, int fd, const v1::WriteStart& start,
+                    v1::WriteFileRequest request,
                     grpc::ServerReader<v1::WriteFileRequest>& stream) const {
     uint64_t offset = start.offset();
     if (::ftruncate(fd, static_cast<off_t>(offset)) != 0) return FromErrno(errno);
     const int64_t lose_after = node_.faults.lose_write_after.exchange(-1);
+    const int64_t stall_after = node_.faults.stall_write_after.exchange(-1);
     for (;;) {
       (void)!::pwrite(fd, request.data().data(), request.data().size(), static_cast<off_t>(offset));
       offset += request.data().size() + request.hole();
       node_.bytes_written += request.data().size();
       (void)!::ftruncate(fd, static_cast<off_t>(offset));
       if (lose_after >= 0 && offset >= static_cast<uint64_t>(lose_after)) return ConnectionLost();
+      if (stall_after >= 0 && offset >= static_cast<uint64_t>(stall_after)) {
+        Stall(context);
+        return {grpc::StatusCode::UNAVAILABLE, "left"};
+      }
       if (request.has_finish()) break;
       if (!stream.Read(&request)) return {grpc::StatusCode::UNAVAILABLE, "left"};
       ++node_.write_messages;

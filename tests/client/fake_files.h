@@ -20,7 +20,11 @@ namespace nacre::client {
 struct FileFaults {
   std::atomic<int64_t> lose_read_after{-1};   // Bytes sent; -1: never.
   std::atomic<int64_t> lose_write_after{-1};  // Bytes taken.
-  std::atomic<int> lose_answers{0};           // Of calls that were obeyed; so many.
+  // Then nothing more comes or goes until the caller has left; `stalled` says so.
+  std::atomic<int64_t> stall_read_after{-1};
+  std::atomic<int64_t> stall_write_after{-1};
+  std::atomic<bool> stalled{false};
+  std::atomic<int> lose_answers{0};  // Of calls that were obeyed; so many.
   std::atomic<bool> wrong_checksum{false};
   std::atomic<int> watch_losses{0};
 };
@@ -44,6 +48,7 @@ class FakeFiles {
   std::atomic<int> write_messages{0};
   std::atomic<int> read_calls{0};
   std::atomic<uint64_t> bytes_written{0};
+  std::atomic<uint64_t> bytes_read{0};
   // The last one's.
   std::mutex mutex;
   v1::WriteStart last_start;

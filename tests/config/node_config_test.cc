@@ -104,7 +104,7 @@ TEST_F(NodeConfigTest, WhatIsEmptyIsPrintedToo) {
 TEST_F(NodeConfigTest, EmptyStringsAndControlCharactersAreRefusedByName) {
   NodeConfig right;
   right.listen = {"unix:/ü"};
-  right.state_dir = right.front = "/x";
+  right.state_dir = right.front = right.files = "/x";
   EXPECT_TRUE(right.Check().ok()) << right.Check();
   const auto complaint = [&](auto change) {
     NodeConfig config = right;

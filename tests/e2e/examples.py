@@ -191,17 +191,19 @@ class ExamplesTest:
         with Node(nofile=200) as node, channel(node.target) as connection:
             stub = shell_pb2_grpc.ShellServiceStub(connection)
             held = []
-            with contextlib.suppress(grpc.RpcError):
-                while True:  # until the node has no room
-                    call = Exec(stub, command("cat", input=STREAM))
-                    call.await_event("started")
-                    held.append(call)
+            # Until the node has no room, not even for a command without input, which takes less of it.
+            for start in (command("cat", input=STREAM), command("tail", "-f", "/dev/null")):
+                with contextlib.suppress(grpc.RpcError):
+                    while True:
+                        call = Exec(stub, start)
+                        call.await_event("started")
+                        held.append(call)
             process = self.start("errors", "echo", "works", node=node)
             said = b""
             while b"retry after: 1 s\n" not in said:
                 said += self.read(process.stderr, 1) or self.fail(said)
             for call in held:
-                call.send(input=shell_pb2.Input(eof=True))
+                call.send(cancel=shell_pb2.Cancel())
                 call.follow()
             self.assertIn(b"nacre: RESOURCE_EXHAUSTED: ", said)
             self.assert_ends(self.finish(process), 0, b"works\n")

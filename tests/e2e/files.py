@@ -142,12 +142,16 @@ class Calls:
 class FilesTest(NodeTest):
     """Tests on one daemon, each with a directory of its own in which nothing temporary is left."""
 
+    # Whom the tests act as.
+    users = ("",)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # The helper stays for a while, so it is there before the tests as well.
+        # Helpers stay for a while, so they are there before the tests as well.
         with channel(cls.node.target) as open_channel:
-            Calls(file_pb2_grpc.FileServiceStub(open_channel)).stat("/")
+            for user in cls.users:
+                Calls(file_pb2_grpc.FileServiceStub(open_channel), user).stat("/")
         cls.node.warm_up(calls=1)
 
     def setUp(self):

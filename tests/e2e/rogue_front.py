@@ -11,6 +11,7 @@ import array
 import contextlib
 import fcntl
 import os
+import pwd
 import random
 import signal
 import socket
@@ -97,17 +98,16 @@ class Keeper:
             assert events, "the keeper has closed the channel"
             missing -= {event.terminated.session for event in events if event.HasField("terminated")}
 
-    def hello(self, version=2):
+    def hello(self, version=3):
         self.send({"hello": pb.Hello(protocol_version=version, version="rogue")})
         events = list(self.hear())
         self.welcome = events[0].welcome
         return events
 
-    def adopt(self, version=2):
+    def adopt(self, version=3):
         """Serves; what the front before has left, in order."""
         events = self.hello(version)
-        if self.welcome.protocol_version > 1:
-            self.send({"prepared": pb.Prepared()})
+        self.send({"prepared": pb.Prepared()})
         while events[-1].WhichOneof("event") != "adoption_done":
             events += self.hear()
         self.send({"ready": pb.Ready()})
@@ -180,7 +180,7 @@ def does_not_say_hello(keeper):
 
 def speaks_version(keeper, version):
     """What it says behind its hello is not even looked at."""
-    keeper.send({"hello": pb.Hello(protocol_version=version)}, {"hello": pb.Hello(protocol_version=2)},
+    keeper.send({"hello": pb.Hello(protocol_version=version)}, {"hello": pb.Hello(protocol_version=3)},
                 {"prepared": pb.Prepared()}, {"spawn": pb.Spawn(session=1, record=record("true"))})
     assert not keeper.hear()
 
@@ -189,39 +189,52 @@ def speaks_version_0(keeper):
     speaks_version(keeper, 0)
 
 
-def speaks_version_4(keeper):
-    speaks_version(keeper, 4)
+def speaks_version_1(keeper):
+    speaks_version(keeper, 1)
+
+
+def speaks_version_5(keeper):
+    speaks_version(keeper, 5)
 
 
 def speaks_version_77(keeper):
     speaks_version(keeper, 77)
 
 
-def speaks_version_3(keeper):
+def speaks_version_4(keeper):
     """That of the next release: both speak ours."""
-    keeper.adopt(version=3)
+    keeper.adopt(version=4)
+    assert keeper.welcome.protocol_version == 3
+    assert keeper.run(1, "sh", "-c", "exit 7").exit_code == 7
+    mark("done")
+
+
+def speaks_version_2(keeper):
+    """That of the last release: it knows nothing of files."""
+    keeper.adopt(version=2)
     assert keeper.welcome.protocol_version == 2
     assert keeper.run(1, "sh", "-c", "exit 7").exit_code == 7
     mark("done")
 
 
-def speaks_version_1(keeper):
-    """That of the last release: it says nothing of being prepared, and can't retire."""
-    assert keeper.adopt(version=1) == []
-    assert keeper.welcome.protocol_version == 1
-    keeper.run(1, "true")
-    keeper.send({"spawn": pb.Spawn(session=2, record=record("sh", "-c", "echo hi; cat", input=True))})
-    keeper.hear_until("progress", 2)
-    keeper.upgrade()
-
-
-def takes_over_from_version_1(keeper):
-    adopted = {one.session: one for one in keeper.adopt()}
-    assert list(adopted) == [1, 2], adopted
-    assert adopted[1].HasField("terminated") and adopted[2].running, adopted
-    keeper.send({"input": pb.InputProduced(session=2, produced=4, eof=True)})
-    assert keeper.hear_until("terminated", 2).streams[0].bytes == 7
-    keeper.send({"forget": pb.Forget(session=1)}, {"forget": pb.Forget(session=2)})
+def asks_for_files(keeper):
+    """Of a user who is not in the list, and of one who is, again and again: the last helper stays."""
+    keeper.adopt()
+    keeper.send({"open_files": pb.OpenFiles(user="nacre-nobody-has-this-name")})
+    (answer,) = keeper.hear()
+    assert answer.files_opened.failed
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    for _ in range(50):
+        keeper.send({"open_files": pb.OpenFiles(user=user)})
+    opened = 0
+    while opened < 1:
+        for event in keeper.hear():
+            opened += not event.files_opened.failed
+    keeper.send({"audit": pb.AuditRecord(line=b"no line", id=5)}, {"audit": pb.AuditRecord(line=b'{"event":"rogue"}', id=6)})
+    told = {}
+    while len(told) < 2:
+        told.update({event.audited.id: event.audited.failed for event in keeper.hear() if event.HasField("audited")})
+    assert told[5] and not told[6], told
     mark("done")
 
 

@@ -214,6 +214,7 @@ class Node:
             # No front may be root, and one of a test's own has to reach what the daemon has: both are a plain user.
             self._user = "games"
             nacred = for_everybody(nacred)
+            args = [*args, "--files", str(for_everybody(BIN / "nacre-files"))]
             shutil.chown(self.directory, self._user, self._user)
         command = [str(nacred), *config, "--state-dir", str(self.state)]
         for address in listen:

@@ -61,21 +61,26 @@ class Rogue(unittest.TestCase):
         self.assertFalse([line for line in node.audit() if line.get("argv") == ["true"]])
 
     def test_versions_that_are_not_next_to_ours_are_refused(self):
-        for version in (0, 4, 77):
+        for version in (0, 1, 5, 77):
             with self.subTest(version=version):
                 node = self.play(f"speaks_version_{version}")
-                self.assertIn(f"the front speaks protocol {version}, not 2", node.log())
+                self.assertIn(f"the front speaks protocol {version}, not 3", node.log())
                 # What the rogue starts has a line of its own kind.
                 self.assertFalse([line for line in node.audit() if line.keys() == {"seq", "time", "event"}])
 
     def test_a_front_of_the_next_version_speaks_ours(self):
-        node = self.play("speaks_version_3")
+        node = self.play("speaks_version_4")
         self.assertTrue((node.directory / "done").exists(), node.log())
 
-    def test_a_front_of_the_version_before_is_handed_over_to_at_once_and_killed_when_another_takes_over(self):
-        node = self.play("speaks_version_1", "takes_over_from_version_1")
+    def test_a_front_of_the_version_before_is_served(self):
+        node = self.play("speaks_version_2")
         self.assertTrue((node.directory / "done").exists(), node.log())
-        self.assertRegex(node.log(), r"front \(pid \d+\) killed by SIGKILL; the new one takes over")
+
+    def test_a_front_that_asks_for_files_again_and_again_gets_one_helper(self):
+        node = self.play("asks_for_files")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        wait_for(lambda: not [name for name, state in children(node.pid).values() if name == "nacre-files"],
+                 "the helpers end with their front")
 
     def test_a_front_that_speaks_out_of_turn(self):
         node = self.play("speaks_out_of_turn")

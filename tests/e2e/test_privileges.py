@@ -242,7 +242,7 @@ class FrontOfAUser(unittest.TestCase):
         cls.addClassCleanup(cls.accounts.close)
         cls.group = cls.accounts.group("extra")
         cls.user = cls.accounts.user("user", cls.group)
-        for name in ("nacred", "nacre-front"):
+        for name in ("nacred", "nacre-files", "nacre-front"):
             cls.accounts.binary(name)
 
     def node(self, *args):

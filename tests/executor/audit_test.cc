@@ -82,5 +82,24 @@ TEST(AuditTest, ADenialIsRecordedWithItsReason) {
   EXPECT_EQ(object["why"], "rule \"owner\" says no");
 }
 
+TEST(AuditTest, PathsAreToldExactlyAndFitALineWhateverTheyAre) {
+  FileRequest request;
+  request.verb = FileVerb::kMove;
+  auto* move = request.operation.mutable_move();
+  move->mutable_from()->set_path("/tmp/ä b");
+  move->mutable_to()->set_path("/\xff");
+  auto line = nlohmann::json::parse(audit::FileLine(Identity::Local(7), "e-f1-1", request, "ann"));
+  EXPECT_EQ(line["event"], "move_file");
+  EXPECT_EQ(line["path"], "/tmp/ä b");
+  EXPECT_EQ(line["to_hex"], "2fff");
+  for (auto* path : {move->mutable_from(), move->mutable_to()}) {
+    path->set_path(std::string(4000, '\x01'));
+    path->set_root(std::string(4000, '\x02'));
+  }
+  const std::string longest = audit::FileLine(Identity::Local(7), "e-f1-1", request, "ann");
+  EXPECT_LT(longest.size(), 16u * 1024);
+  EXPECT_EQ(nlohmann::json::parse(longest)["path_bytes"], 4000);
+}
+
 }  // namespace
 }  // namespace nacre

@@ -77,5 +77,19 @@ TEST(OwnerPolicyTest, TheNodeItselfIsTheBusinessOfItsUserAndRoot) {
   }
 }
 
+TEST(OwnerPolicyTest, FilesAreUsedAsThoseWhoCommandsMayRunAs) {
+  const OwnerPolicy policy(kRoot, {kRoot, kAnn}, false);
+  FileRequest request;
+  EXPECT_EQ(*policy.CheckFile(Identity::Local(0), request), "root");
+  EXPECT_EQ(*policy.CheckFile(Identity::Local(1000), request), "ann");
+  ExpectDenied(policy.CheckFile(Identity::Local(1001), request), "rule \"owner\"");
+  request.run_as = "ann";
+  EXPECT_EQ(*policy.CheckFile(Identity::Local(0), request), "ann");
+  request.run_as = "root";
+  ExpectDenied(policy.CheckFile(Identity::Local(1000), request), "rule \"owner\"");
+  request.run_as = "bob";
+  ExpectDenied(policy.CheckFile(Identity::Local(0), request), "rule \"run_as\"");
+}
+
 }  // namespace
 }  // namespace nacre

@@ -47,7 +47,9 @@ void FrontView::Said(const v1::FrontMessage& message) {
     if (request.has_open_log()) ++logs_asked_;
     if (request.has_forget()) let_go_.insert(request.forget().session());
     if (request.has_archive()) let_go_.insert(request.archive().session());
-    if (request.has_prepared() || request.hello().protocol_version() == 1) prepared_ = true;
+    if (request.has_open_files()) ++files_asked_;
+    if (request.audit().id() != 0) ++audits_asked_;
+    if (request.has_prepared()) prepared_ = true;
   }
 }
 
@@ -84,6 +86,15 @@ void FrontView::Heard(const seqpacket::Datagram& datagram) {
       case v1::KeeperEvent::kLogOpened:
         Demand(message.events_size() == 1, "LogOpened is alone in its datagram");
         OnLogOpened(event.log_opened(), datagram);
+        break;
+      case v1::KeeperEvent::kFilesOpened:
+        Demand(message.events_size() == 1, "FilesOpened is alone in its datagram");
+        Demand(files_asked_-- > 0, "only who asks for files is answered");
+        Demand(datagram.fds.size() == (event.files_opened().failed().empty() ? 1 : 0),
+               "a channel comes, or why there is none");
+        break;
+      case v1::KeeperEvent::kAudited:
+        Demand(audits_asked_-- > 0, "only who asks is told of the audit");
         break;
       case v1::KeeperEvent::kRetire:
         Demand(prepared_ && !std::exchange(retire_, true), "a front that serves retires, once");

@@ -49,7 +49,7 @@ uint64_t SomeSession(Random* random) { return Below(random, 10); }
 v1::FrontRequest MakeRequest(Random* random) {
   v1::FrontRequest request;
   const uint64_t session = SomeSession(random);
-  switch (Below(random, 16)) {
+  switch (Below(random, 17)) {
     case 0:
       request.mutable_hello()->set_protocol_version(static_cast<uint32_t>(Below(random, 5)));
       break;
@@ -89,6 +89,7 @@ v1::FrontRequest MakeRequest(Random* random) {
       break;
     case 10:
       request.mutable_audit()->set_line("{}");
+      request.mutable_audit()->set_id(Below(random, 2));
       break;
     case 11:
       request.mutable_update()->set_session(session);
@@ -102,6 +103,9 @@ v1::FrontRequest MakeRequest(Random* random) {
       break;
     case 14:
       request.mutable_open_log()->set_session(session);
+      break;
+    case 15:
+      request.mutable_open_files()->set_user(Below(random, 2) == 0 ? "root" : "nobody");
       break;
     default: {
       v1::Spawn* spawn = request.mutable_spawn();

@@ -545,7 +545,7 @@ void World::Succeed() {
   machine_.exhausted = false;
   FakeProcess* front = AwaitFront();
   v1::FrontRequest hello, prepared;
-  hello.mutable_hello()->set_protocol_version(2);
+  hello.mutable_hello()->set_protocol_version(3);
   prepared.mutable_prepared();
   Tell(front, {hello, prepared});
   FrontView& view = ViewOf(*front);

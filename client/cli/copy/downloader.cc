@@ -140,7 +140,8 @@ void Downloader::Walk(const std::string& remote, const DirectoryPtr& directory) 
 
 void Downloader::CopyLink(const client::FileInfo& entry, const DirectoryPtr& directory,
                           const std::string& name) {
-  const absl::Status status = directory->directory.MakeSymlink(name, entry.link_target);
+  const absl::Status status =
+      directory->directory.MakeSymlink(name, entry.link_target, entry.modify_time);
   if (!status.ok()) return job_.FailLocal(Join(directory->path, name), status);
   job_.progress().AddFile();
 }

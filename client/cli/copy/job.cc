@@ -28,7 +28,7 @@ void Job::FailLocal(std::string_view path, const absl::Status& status) {
 
 void Job::FailRemote(std::string_view path, const absl::Status& status) {
   Fail(Explain(path, status));
-  if (absl::IsUnavailable(status)) Stop();
+  if (absl::IsUnavailable(status) || absl::IsUnimplemented(status)) Stop();
 }
 
 // What follows from having stopped is not told.

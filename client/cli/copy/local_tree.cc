@@ -188,11 +188,14 @@ absl::StatusOr<LocalFile> LocalDirectory::OpenPartial(const std::string& name,
   return file;
 }
 
-absl::Status LocalDirectory::MakeSymlink(const std::string& name, const std::string& target) const {
+absl::Status LocalDirectory::MakeSymlink(const std::string& name, const std::string& target,
+                                         absl::Time modify_time) const {
   if (absl::Status status = CheckReplaceable(fd_.get(), name); !status.ok()) return status;
   const std::string temporary = RandomName();
   if (::symlinkat(target.c_str(), fd_.get(), temporary.c_str()) != 0) return LocalError(errno);
-  if (::renameat(fd_.get(), temporary.c_str(), fd_.get(), name.c_str()) == 0) {
+  const std::array<timespec, 2> times = {ToTimespec(std::nullopt), ToTimespec(modify_time)};
+  if (::utimensat(fd_.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) == 0 &&
+      ::renameat(fd_.get(), temporary.c_str(), fd_.get(), name.c_str()) == 0) {
     return absl::OkStatus();
   }
   const int error = errno;

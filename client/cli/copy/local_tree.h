@@ -73,8 +73,9 @@ class LocalDirectory {
   absl::StatusOr<LocalFile> OpenPartial(const std::string& name, const std::string& id,
                                         bool resume) const;
 
-  // Makes a symbolic link; replaces as Create().
-  absl::Status MakeSymlink(const std::string& name, const std::string& target) const;
+  // Makes a symbolic link of that time; replaces as Create().
+  absl::Status MakeSymlink(const std::string& name, const std::string& target,
+                           absl::Time modify_time) const;
 
   // What the directory is to be in the end. It is ours to write in until then.
   absl::Status SetAttributes(uint32_t mode, absl::Time modify_time) const;

@@ -61,7 +61,7 @@ std::string FormatProgress(const ProgressState& state, size_t columns) {
   absl::StrAppend(&line, ", ", FormatBytes(rate), "/s");
   if (state.total_bytes.has_value() && rate > 0) {
     const uint64_t left = *state.total_bytes - std::min(*state.total_bytes, state.bytes);
-    const auto seconds = static_cast<int64_t>(left / rate);
+    const auto seconds = static_cast<int64_t>(left / rate) + 1;
     absl::StrAppend(&line, ", ", absl::FormatDuration(absl::Seconds(seconds)), " left");
   }
   return Shortened(line, columns);

@@ -78,7 +78,7 @@ void Uploader::CopySource(const std::string& source, const std::string& target, 
     }
     job_.Submit([=, this] {
       if (S_ISLNK(found.st_mode)) {
-        CopyLink(AT_FDCWD, source, source, target);
+        CopyLink(AT_FDCWD, source, found, source, target);
       } else {
         CopyFile(AT_FDCWD, source, source, target);
       }
@@ -186,7 +186,7 @@ void Uploader::CopyEntry(const std::shared_ptr<Directory>& directory, const std:
   if (::fstatat(directory->fd.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
     job_.FailLocal(local, LocalError(errno));
   } else if (S_ISLNK(found.st_mode)) {
-    CopyLink(directory->fd.get(), name, local, remote);
+    CopyLink(directory->fd.get(), name, found, local, remote);
   } else if (S_ISREG(found.st_mode)) {
     CopyFile(directory->fd.get(), name, local, remote);
   } else {
@@ -194,13 +194,17 @@ void Uploader::CopyEntry(const std::shared_ptr<Directory>& directory, const std:
   }
 }
 
-void Uploader::CopyLink(int directory, const std::string& name, const std::string& local,
-                        const std::string& remote) {
+void Uploader::CopyLink(int directory, const std::string& name, const struct stat& found,
+                        const std::string& local, const std::string& remote) {
   std::array<char, PATH_MAX> target{};
   const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
   if (size < 0) return job_.FailLocal(local, LocalError(errno));
-  const auto result = job_.files().MakeSymlink(
+  auto result = job_.files().MakeSymlink(
       remote, std::string(target.data(), static_cast<size_t>(size)), /*replace=*/true);
+  if (result.ok()) {
+    result =
+        job_.files().SetAttributes(remote, {.modify_time = absl::TimeFromTimespec(found.st_mtim)});
+  }
   if (!result.ok()) return job_.FailRemote(remote, result.status());
   job_.progress().AddFile();
 }
@@ -249,7 +253,8 @@ void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::s
   const auto result = job_.files().Upload(remote, upload, source);
   if (large) job_.large().release();
   if (!result.ok()) {
-    if (large && (job_.stopped() || absl::IsUnavailable(result.status()))) job_.Kept();
+    const bool lost = source.failed().ok() && absl::IsUnavailable(result.status());
+    if (large && (job_.stopped() || lost)) job_.Kept();
     return source.failed().ok() ? job_.FailRemote(remote, result.status())
                                 : job_.FailLocal(local, source.failed());
   }

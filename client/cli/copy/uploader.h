@@ -38,8 +38,8 @@ class Uploader {
   void CopyEntry(const std::shared_ptr<Directory>& directory, const std::string& name);
   void CopyFile(int directory, const std::string& name, const std::string& local,
                 const std::string& remote);
-  void CopyLink(int directory, const std::string& name, const std::string& local,
-                const std::string& remote);
+  void CopyLink(int directory, const std::string& name, const struct stat& found,
+                const std::string& local, const std::string& remote);
   void CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::string& local,
                     const std::string& remote);
   bool IsThere(const std::string& remote, const struct stat& source);
