@@ -198,6 +198,21 @@ absl::StatusOr<NodeInfo> Client::GetNode() {
   return FromWire(response.node());
 }
 
+absl::StatusOr<NodeInfo> Client::Drain(bool undo) {
+  v1::DrainRequest request;
+  request.set_undo(undo);
+  v1::DrainResponse response;
+  const absl::Status status = impl_->Repeat([&](grpc::ClientContext* context) {
+    return impl_->node_stub().Drain(context, request, &response);
+  });
+  if (absl::IsUnimplemented(status)) {
+    return absl::UnimplementedError(
+        absl::StrCat("the node at ", target(), " can't be drained: its release is too old"));
+  }
+  if (!status.ok()) return status;
+  return FromWire(response.node());
+}
+
 absl::StatusOr<StartResult> Client::StartSession(const Command& command) {
   auto start = ToStart(command);
   if (!start.ok()) return start.status();

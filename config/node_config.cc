@@ -19,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/unique_fd.h"
+#include "config/label.h"
 #include "config/nearest.h"
 
 namespace nacre {
@@ -154,6 +155,31 @@ absl::Status ReadCompat(const std::string& path, const toml::node& node,
   return absl::OkStatus();
 }
 
+absl::Status ReadLabels(const std::string& path, const toml::node& node,
+                        std::vector<std::string>* labels) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return Wrong(path, node, "labels", "written as a [labels] table");
+  labels->clear();
+  for (const auto& [key, value] : *table) {
+    const std::string name(key.str());
+    if (value.is_table()) {
+      return Wrong(path, value, "labels." + name, "a string; quote a name that holds a dot");
+    }
+    if (!value.is_string()) return Wrong(path, value, "labels." + name, "a string");
+    const std::string text = value.as_string()->get();
+    if (absl::Status status = CheckLabel(name, text); !status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Place(path, value), ": ", std::string(status.message())));
+    }
+    labels->push_back(absl::StrCat(name, "=", text));
+  }
+  if (labels->size() > kMaxLabels) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: %d labels: a node has at most %d", Place(path, node), labels->size(), kMaxLabels));
+  }
+  return absl::OkStatus();
+}
+
 std::map<std::string, std::string*> Strings(NodeConfig* config) {
   return {{"state_dir", &config->state_dir},
           {"front", &config->front},
@@ -172,11 +198,13 @@ std::map<std::string, std::vector<std::string>*> Lists(NodeConfig* config) {
 }
 
 constexpr char kCompat[] = "compat";
+constexpr char kLabels[] = "labels";
 constexpr char kInsecureLoopback[] = "insecure_loopback";
 
 absl::Status ReadKey(const std::string& path, const std::string& key, const toml::node& node,
                      NodeConfig* config) {
   if (key == kCompat) return ReadCompat(path, node, &config->compat);
+  if (key == kLabels) return ReadLabels(path, node, &config->labels);
   if (key == kInsecureLoopback) {
     if (!node.is_boolean()) return Wrong(path, node, key, "true or false");
     config->insecure_loopback = node.as_boolean()->get();
@@ -192,7 +220,7 @@ absl::Status ReadKey(const std::string& path, const std::string& key, const toml
   if (const auto it = lists.find(key); it != lists.end()) {
     return ReadList(path, key, node, it->second);
   }
-  std::vector<std::string> known = {kCompat, kInsecureLoopback};
+  std::vector<std::string> known = {kCompat, kInsecureLoopback, kLabels};
   for (const auto& [name, value] : strings) known.push_back(name);
   for (const auto& [name, value] : lists) known.push_back(name);
   return absl::InvalidArgumentError(absl::StrFormat(
@@ -260,7 +288,7 @@ absl::Status NodeConfig::Check() const {
       if (absl::Status status = CheckText(key, one, false); !status.ok()) return status;
     }
   }
-  return absl::OkStatus();
+  return ParseLabels(labels).status();
 }
 
 std::string NodeConfig::ToToml() const {
@@ -275,6 +303,12 @@ std::string NodeConfig::ToToml() const {
     table.insert(key, std::move(array));
   }
   table.insert(kInsecureLoopback, insecure_loopback);
+  toml::table of_labels;
+  for (const std::string& one : labels) {
+    const std::pair<std::string, std::string> label = absl::StrSplit(one, absl::MaxSplits('=', 1));
+    of_labels.insert(label.first, label.second);
+  }
+  table.insert(kLabels, std::move(of_labels));
   toml::array tables;
   for (const std::string& one : compat) tables.push_back(CompatTable(one));
   table.insert(kCompat, std::move(tables));

@@ -16,6 +16,8 @@ struct NodeConfig {
   std::vector<std::string>
       compat;  // as CompatListener::Parse takes it; in the file [[compat]] tables
   std::vector<std::string> run_as;
+  // As ParseLabel takes them; in the file a [labels] table, whose option is --label.
+  std::vector<std::string> labels;
   std::string state_dir, front;
   std::string files;                     // nacre-files, or "off"
   std::string front_user, socket_group;  // empty: none is named

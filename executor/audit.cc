@@ -174,6 +174,20 @@ std::string FileDeniedLine(const Identity& identity, const FileRequest& request,
   return Dump(line);
 }
 
+std::string AdminLine(const Identity& identity, const std::string& verb) {
+  ordered_json line = {{"event", verb}};
+  AddCaller(identity, &line);
+  return Dump(line);
+}
+
+std::string AdminDeniedLine(const Identity& identity, const std::string& verb,
+                            const absl::Status& denial) {
+  ordered_json line = {{"event", "denied"}, {"verb", verb}};
+  AddCaller(identity, &line);
+  line["why"] = Cut(std::string(denial.message()));
+  return Dump(line);
+}
+
 std::string RefusedLine(const Identity& identity, const std::string& why) {
   ordered_json line = {{"event", "refused"}};
   AddCaller(identity, &line);

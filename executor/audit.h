@@ -37,6 +37,13 @@ std::string FileEndLine(const std::string& id, FileVerb verb, const absl::Status
 std::string FileDeniedLine(const Identity& identity, const FileRequest& request,
                            const absl::Status& denial);
 
+// The intent to do something to the node itself, e.g. "drain"; written before it is done.
+std::string AdminLine(const Identity& identity, const std::string& verb);
+
+// That policy refused to.
+std::string AdminDeniedLine(const Identity& identity, const std::string& verb,
+                            const absl::Status& denial);
+
 // A request that was refused before it was a command: nothing of it is written but why.
 std::string RefusedLine(const Identity& identity, const std::string& why);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <chrono>
 #include <utility>
 
@@ -58,6 +59,8 @@ uint64_t SessionOf(const keeper::v1::KeeperEvent& event) {
 // Refusals cost a caller nothing, so the audit takes a few of them: ten a second.
 constexpr uint64_t kRefusalBurst = 200;
 constexpr int64_t kRefusalPeriodNs = 100'000'000;
+// First version of the keeper's protocol that knows of SetDraining.
+constexpr uint32_t kDrainProtocol = 3;
 // Expired sessions are looked for so often at most.
 constexpr int64_t kExpiryStepNs = 200'000'000;
 
@@ -81,7 +84,8 @@ Executor::Executor(asio::io_context& loop, KeeperLink& keeper, const Policy& pol
       refusals_(kRefusalBurst, kRefusalPeriodNs),
       next_number_(keeper.welcome().next_session()),
       files_(loop, keeper, policy),
-      expiry_(loop) {}
+      expiry_(loop),
+      draining_(keeper.welcome().draining_asked()) {}
 
 absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
                                                       const CommandSpec& spec,
@@ -101,9 +105,10 @@ absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
                                      "command or policy; choose a new id",
                                      known->id(), spec.request_id()));
   }
-  if (draining_) {
+  if (draining()) {
     return MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                     "the node is shutting down and starts no new commands");
+                     stopping_ ? "the node is shutting down and starts no new commands"
+                               : "the node is drained: it takes no new sessions");
   }
   const uint64_t number = next_number_++;
   const SessionRecord kept = SessionRecord::Of(identity, spec, *user);
@@ -114,7 +119,7 @@ absl::StatusOr<Executor::StartResult> Executor::Start(const Identity& identity,
   record.mutable_run_as()->set_user(*std::move(user));
   sessions_.emplace(number, session);
   if (!kept.request_id.empty()) requests_[RequestKey(identity.name, kept.request_id)] = number;
-  ++running_;
+  NoteRunning(*session);
   SendSpawn(number, std::move(record));
   if (driver != nullptr) {
     session->Join(driver);
@@ -247,7 +252,7 @@ void Executor::Adopt(const keeper::v1::Adopted& adopted) {
   if (adopted.has_terminated()) {
     Retain(session);
   } else {
-    ++running_;
+    NoteRunning(*session);
   }
 }
 
@@ -268,6 +273,10 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
     files_.OnAudited(event.audited());
     return;
   }
+  if (event.has_draining_set()) {
+    OnDrainingSet(event.draining_set());
+    return;
+  }
   const auto it = sessions_.find(SessionOf(event));
   if (it == sessions_.end()) return;
   // The event may be the last that holds the session.
@@ -285,8 +294,24 @@ void Executor::OnEvent(const keeper::v1::KeeperEvent& event, UniqueFd fd) {
   } else {
     return;
   }
-  --running_;
+  NoteEnded(*session);
   CheckIdle();
+}
+
+void Executor::NoteRunning(const Session& session) {
+  ++running_;
+  ++running_of_[session.owner().name];
+}
+
+void Executor::NoteEnded(const Session& session) {
+  --running_;
+  const auto it = running_of_.find(session.owner().name);
+  if (it != running_of_.end() && --it->second == 0) running_of_.erase(it);
+}
+
+size_t Executor::RunningOf(const Identity& identity) const {
+  const auto it = running_of_.find(identity.name);
+  return it != running_of_.end() ? it->second : 0;
 }
 
 // --- retention ----------------------------------------------------------------------------------
@@ -348,8 +373,10 @@ void Executor::Retire() {
   expiry_.cancel();
   requests_.clear();
   running_ = 0;
+  running_of_.clear();
   const absl::Status why = CheckServing();
   files_.Retire(why);
+  for (const auto& [id, done] : std::exchange(asked_to_drain_, {})) done(why);
   for (const auto& [number, session] : std::exchange(sessions_, {})) {
     if (!session->only_here()) {
       retention_.Remove(number);
@@ -360,15 +387,55 @@ void Executor::Retire() {
     keep.mutable_keep()->set_session(number);
     keeper_.Send(keep);
     sessions_.emplace(number, session);
-    if (!session->termination().has_value()) ++running_;
+    if (!session->termination().has_value()) NoteRunning(*session);
   }
   keeper::v1::FrontRequest retired;
   retired.mutable_retired();
   keeper_.Send(retired);
 }
 
-void Executor::Drain(std::function<void()> on_idle) {
-  draining_ = true;
+// --- draining -----------------------------------------------------------------------------------
+
+void Executor::SetDraining(const Identity& identity, bool draining,
+                           std::function<void(absl::Status)> done) {
+  const std::string verb = draining ? "drain" : "undrain";
+  absl::Status refused = CheckServing();
+  if (refused.ok() && keeper_.welcome().protocol_version() < kDrainProtocol) {
+    refused = MakeError(absl::StatusCode::kUnavailable, "DRAIN_UNAVAILABLE",
+                        "nacred is of an older release than nacre-front; restart it");
+  }
+  if (refused.ok()) {
+    refused = policy_.CheckAdmin(identity, verb);
+    if (!refused.ok()) SendAudit(audit::AdminDeniedLine(identity, verb, refused));
+  }
+  if (!refused.ok()) {
+    asio::post(loop_, [done = std::move(done), refused] { done(refused); });
+    return;
+  }
+  const uint64_t id = next_drain_++;
+  asked_to_drain_.emplace(id, std::move(done));
+  keeper::v1::FrontRequest request;
+  request.mutable_set_draining()->set_draining(draining);
+  request.mutable_set_draining()->set_line(audit::AdminLine(identity, verb));
+  request.mutable_set_draining()->set_id(id);
+  keeper_.Send(request);
+}
+
+void Executor::OnDrainingSet(const keeper::v1::DrainingSet& set) {
+  draining_ = set.draining();
+  auto asked = asked_to_drain_.extract(set.id());
+  if (asked.empty()) return;
+  asked.mapped()(
+      set.failed().empty()
+          ? absl::OkStatus()
+          : MakeError(absl::StatusCode::kUnavailable, "AUDIT_UNAVAILABLE",
+                      absl::StrFormat("the node's audit can't be written (%s), so nothing is "
+                                      "changed; free space or mend its state directory",
+                                      set.failed())));
+}
+
+void Executor::Stop(std::function<void()> on_idle) {
+  stopping_ = true;
   on_idle_ = std::move(on_idle);
   files_.Drain();
   CheckIdle();

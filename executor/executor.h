@@ -71,6 +71,7 @@ class Executor {
 
   // What is done with files.
   Files& files() { return files_; }
+  const Files& files() const { return files_; }
 
   // Writes into the audit that a front end refused what was to be a request. Some a second: of
   // more, the next line says how many there were.
@@ -90,13 +91,22 @@ class Executor {
   // OK, or that.
   absl::Status CheckServing() const;
 
-  // Refuses new sessions from now on and calls `on_idle` once no command runs.
-  void Drain(std::function<void()> on_idle);
+  // Has the keeper refuse new sessions, or take them again, whatever becomes of this process;
+  // `done` is called once that is in force, or later than this if it is not: PERMISSION_DENIED,
+  // UNAVAILABLE with AUDIT_UNAVAILABLE, FRONT_RESTARTING, or DRAIN_UNAVAILABLE of an older keeper.
+  void SetDraining(const Identity& identity, bool draining, std::function<void(absl::Status)> done);
+
+  // The node shuts down: refuses new sessions from now on and calls `on_idle` once no command runs.
+  void Stop(std::function<void()> on_idle);
 
   size_t running() const { return running_; }
+  // Of them, those that `identity` has started.
+  size_t RunningOf(const Identity& identity) const;
   // Sessions that have ended and are retained.
   size_t retained() const { return retention_.size(); }
-  bool draining() const { return draining_; }
+  // Whether new sessions are refused, and whether that is for good.
+  bool draining() const { return draining_ || stopping_; }
+  bool stopping() const { return stopping_; }
   // First part of all session ids of this keeper.
   std::string Epoch() const;
 
@@ -109,7 +119,10 @@ class Executor {
   void Retain(const std::shared_ptr<Session>& session);
   void Remove(uint64_t number);
   void ArmExpiry();
+  void NoteRunning(const Session& session);
+  void NoteEnded(const Session& session);
   void CheckIdle();
+  void OnDrainingSet(const keeper::v1::DrainingSet& set);
 
   asio::io_context& loop_;
   KeeperLink& keeper_;
@@ -124,7 +137,11 @@ class Executor {
   asio::steady_timer expiry_;
   int64_t expiry_at_ = 0;  // 0: the timer does not run
   size_t running_ = 0;
-  bool draining_ = false, retired_ = false;
+  std::unordered_map<std::string, size_t> running_of_;
+  bool draining_, stopping_ = false, retired_ = false;
+  // Who waits for what SetDraining has asked, by its id.
+  std::map<uint64_t, std::function<void(absl::Status)>> asked_to_drain_;
+  uint64_t next_drain_ = 1;
   std::function<void()> on_idle_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -199,6 +200,11 @@ void Files::CloseHelpersAfter(std::chrono::milliseconds patience) {
       if (one.helper != nullptr) one.helper->Close("is not waited for");
     }
   });
+}
+
+size_t Files::calls() const {
+  return std::accumulate(helpers_.begin(), helpers_.end(), size_t{0},
+                         [](size_t sum, const auto& entry) { return sum + entry.second.calls; });
 }
 
 void Files::Retire(const absl::Status& why) {

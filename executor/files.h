@@ -71,6 +71,10 @@ class Files {
   absl::Status Add(FileStream* stream, const std::string& user);
   void Remove(FileStream* stream) { streams_.erase(stream); }
 
+  // Files that are open, and requests under way.
+  size_t open_files() const { return streams_.size(); }
+  size_t calls() const;
+
   // Events of the keeper.
   void OnOpened(const keeper::v1::FilesOpened& opened, UniqueFd channel);
   void OnAudited(const keeper::v1::Audited& audited);

@@ -67,6 +67,15 @@ absl::StatusOr<std::string> OwnerPolicy::ChooseUser(const Identity& identity,
   return user->name;
 }
 
+absl::Status OwnerPolicy::CheckAdmin(const Identity& identity, const std::string& verb) const {
+  if (IsOperator(identity)) return absl::OkStatus();
+  return Denied(
+      absl::StrFormat("%s may not %s the node: rule \"operator\" allows uid:%d and root only; call "
+                      "as one of those, "
+                      "by a Unix socket",
+                      identity.name, verb, daemon_.uid));
+}
+
 bool OwnerPolicy::MayAccess(const Identity& identity, const Identity& owner) const {
   return identity.name == owner.name || IsOperator(identity);
 }

@@ -23,6 +23,8 @@ class Policy {
   // Likewise of a request about files: name of the user with whose rights it is done.
   virtual absl::StatusOr<std::string> CheckFile(const Identity& identity,
                                                 const FileRequest& request) const = 0;
+  // Whether `identity` may do to the node itself what `verb` says, e.g. "drain": OK, or as above.
+  virtual absl::Status CheckAdmin(const Identity& identity, const std::string& verb) const = 0;
   // Whether `identity` may do with a session of `owner` what it may do with its own. Who may not,
   // does not learn that there is one.
   virtual bool MayAccess(const Identity& identity, const Identity& owner) const = 0;
@@ -40,7 +42,8 @@ struct NodeUser {
 // everybody whom the node may run commands as (its `run_as`); any other local user of those as
 // themselves; callers without a name as the daemon's user, and only where the operator asked for
 // what lets them in: plaintext loopback, or a dialect's listener. Whoever may run commands as a
-// user may also do with files what that user may: a command could.
+// user may also do with files what that user may: a command could. The node itself is the business
+// of the daemon's user and root alone; of who calls without a name nobody knows whether it is them.
 class OwnerPolicy : public Policy {
  public:
   // `run_as`: the node's; the keeper checks it again.
@@ -52,6 +55,7 @@ class OwnerPolicy : public Policy {
                                          const CommandSpec& spec) const override;
   absl::StatusOr<std::string> CheckFile(const Identity& identity,
                                         const FileRequest& request) const override;
+  absl::Status CheckAdmin(const Identity& identity, const std::string& verb) const override;
   // One's own; and all, for the daemon's user and root.
   bool MayAccess(const Identity& identity, const Identity& owner) const override;
   bool Admits(uint32_t uid) const override;

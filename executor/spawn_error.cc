@@ -80,7 +80,7 @@ absl::Status SpawnError(const keeper::v1::SpawnFailed& failure, const std::strin
                                        "rights for it",
                                        program, strerror(error)));
     case keeper::v1::SPAWN_STEP_SHUTDOWN:
-      return MakeError(StatusCode::kUnavailable, "DRAINING", "the node is shutting down");
+      return MakeError(StatusCode::kUnavailable, "DRAINING", failure.detail());
     default:
       return MakeError(StatusCode::kInternal, "SPAWN_FAILED",
                        absl::StrFormat("%s: preparing the process: %s", program, strerror(error)));

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "keeper/descendants.h"
+#include "keeper/node_id.h"
 
 namespace nacre::keeper {
 namespace {
@@ -169,6 +170,9 @@ absl::Status Keeper::Open() {
   if (!lock.ok()) return lock.status();
   lock_ = *std::move(lock);
   if (absl::Status status = OpenSpool(); !status.ok()) return status;
+  auto node_id = NodeId(options_.state_dir);
+  if (!node_id.ok()) return node_id.status();
+  node_id_ = *std::move(node_id);
   auto archive = Archive::Open(options_.state_dir + "/ended");
   if (!archive.ok()) return archive.status();
   archive_ = *std::move(archive);
@@ -378,6 +382,9 @@ absl::Status Keeper::Hello(Front& front, const v1::Hello& hello) {
   welcome->set_kill_method(cgroups_ != nullptr ? "cgroup" : "search");
   welcome->set_pid(static_cast<uint32_t>(getpid()));
   welcome->set_start_unix_ns(static_cast<uint64_t>(start_unix_ns_));
+  welcome->set_draining_asked(draining_asked_);
+  welcome->set_node_id(node_id_);
+  welcome->set_max_descriptors(max_descriptors_);
   for (const User& user : users_.allowed()) {
     v1::User* allowed = welcome->add_users();
     allowed->set_uid(user.uid);
@@ -561,6 +568,9 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
       return HandleSpawn(front, request.spawn(), record_fd);
     case v1::FrontRequest::kAudit:
       return HandleAudit(front, request.audit());
+    case v1::FrontRequest::kSetDraining:
+      if (!serves) return absl::FailedPreconditionError("set draining: it is not the front's turn");
+      return SetDraining(front, request.set_draining());
     case v1::FrontRequest::kOpenLog:
       // Answered in any case, so that the front never waits in vain.
       front.TellLog(request.open_log().session());
@@ -611,6 +621,28 @@ absl::Status Keeper::HandleAudit(Front& front, const v1::AuditRecord& record) {
     event.mutable_audited()->set_id(record.id());
     event.mutable_audited()->set_failed(std::string(status.message()));
     front.Tell(std::move(event));
+  }
+  return status;
+}
+
+// What is not in the audit is not done. A front that is about to take over was welcomed before.
+absl::Status Keeper::SetDraining(Front& front, const v1::SetDraining& asked) {
+  const absl::Status status = audit_->Append(asked.line());
+  if (status.ok() && draining_asked_ != asked.draining()) {
+    draining_asked_ = asked.draining();
+    log::Info(
+        "%s; %d sessions run",
+        draining_asked_ ? "new sessions are refused, as was asked" : "new sessions are taken again",
+        running_);
+  }
+  v1::KeeperEvent event;
+  event.mutable_draining_set()->set_id(asked.id());
+  event.mutable_draining_set()->set_draining(draining_asked_);
+  event.mutable_draining_set()->set_failed(std::string(status.message()));
+  front.Tell(event);
+  if (successor_ != nullptr && status.ok()) {
+    event.mutable_draining_set()->set_id(0);
+    successor_->Tell(std::move(event));
   }
   return status;
 }
@@ -753,6 +785,8 @@ absl::Status Keeper::StartSession(Front& front, uint64_t number, v1::SpawnRecord
     return absl::InvalidArgumentError("session_record is too big");
   }
   if (draining_) return absl::UnavailableError("the node is shutting down");
+  if (draining_asked_)
+    return absl::UnavailableError("the node is drained: it takes no new sessions");
   const std::string id = absl::StrFormat("%08x-%d", epoch_, number);
   auto user = users_.Find(record.run_as().user());
   if (!user.ok()) return user.status();

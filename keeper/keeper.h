@@ -138,6 +138,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   absl::StatusOr<std::unique_ptr<Cgroup>> MakeCgroup(uint64_t number, const v1::Limits& limits);
   absl::Status HandleSession(Front& front, uint64_t number, const v1::FrontRequest& request);
   absl::Status HandleAudit(Front& front, const v1::AuditRecord& record);
+  absl::Status SetDraining(Front& front, const v1::SetDraining& asked);
   void HandleOpenFiles(Front& front, const std::string& name);
   std::optional<Credentials> CredentialsOf(const User& user) const;
   absl::Status HandleArchive(Session* session);
@@ -177,6 +178,7 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   Users users_;
   // What the front that serves was started with, until its successor has shown that it can.
   std::optional<Served> before_reload_;
+  std::string node_id_;
   uint32_t epoch_ = 0;
   int64_t start_unix_ns_ = 0;
   size_t max_descriptors_ = 0;
@@ -202,6 +204,8 @@ class Keeper : public SessionHost, public FrontHost, public EventHandler {
   Throttle start_warnings_{/*burst=*/20, /*period_ns=*/1'000'000'000};
 
   bool draining_ = false;
+  // Somebody wants no new sessions here; nothing ends by that.
+  bool draining_asked_ = false;
   // Deadlines on CLOCK_MONOTONIC; 0: none.
   int64_t drain_deadline_ = 0, restart_at_ = 0, front_kill_at_ = 0, reap_at_ = 0, tidy_at_ = 0;
   int64_t armed_timer_ = 0;

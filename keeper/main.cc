@@ -28,6 +28,7 @@ Examples:
   nacred --listen unix:/tmp/n/s --state-dir /tmp/n/state
   nacred --listen 127.0.0.1:7070 --insecure-loopback
   nacred --compat framed=127.0.0.1:9100,timeout=10m
+  nacred --label zone=north --label gpu=a100
   nacred --run-as alice --run-as bob --socket-group staff       (as root)
   nacred --config /etc/nacre/nacred.toml --check-config
 
@@ -90,6 +91,9 @@ void AddOptions(CLI::App* app, Flags* flags, NodeConfig* config) {
   app->add_option("--run-as", config->run_as,
                   "User whom commands may run as (repeatable); default: the user who starts nacred")
       ->type_name("USER");
+  app->add_option("--label", config->labels,
+                  "What the node says of itself, for those who choose among nodes (repeatable)")
+      ->type_name("NAME=TEXT");
   app->add_option("--front-user", config->front_user,
                   "User of the network process, when root starts nacred; default: nacre, or nobody")
       ->type_name("USER");

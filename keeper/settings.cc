@@ -221,6 +221,9 @@ absl::StatusOr<ServingOptions> ToServing(const NodeConfig& config) {
   for (const std::string& text : config.compat) {
     serving.front.arguments.insert(serving.front.arguments.end(), {"--compat", text});
   }
+  for (const std::string& label : config.labels) {
+    serving.front.arguments.insert(serving.front.arguments.end(), {"--label", label});
+  }
   return serving;
 }
 

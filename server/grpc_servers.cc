@@ -20,9 +20,7 @@ namespace nacre {
 namespace {
 
 constexpr size_t kMaxPrincipals = 64;
-constexpr int kMaxReceiveBytes = 4 * 1024 * 1024;
 constexpr int kMaxMetadataBytes = 16 * 1024;
-constexpr int kMaxStreamsPerConnection = 1000;
 constexpr int kLookaheadBytes = 1024 * 1024;
 constexpr int kHandshakeTimeoutMs = 5000;
 // A peer that is cut off is noticed within the two together, so that a disconnect grace of 30 s is
@@ -54,23 +52,40 @@ grpc::ServerUnaryReactor* AnswerOn(asio::io_context& loop, Executor& executor,
   return reactor;
 }
 
-// The same for every identity.
+// The node as one identity sees it.
 class NodeService : public v1::NodeService::CallbackService {
  public:
-  NodeService(asio::io_context& loop, Executor& executor, const v1::Node& facts)
-      : loop_(loop), executor_(executor), facts_(facts) {}
+  NodeService(asio::io_context& loop, Executor& executor, const v1::Node& facts, Identity identity)
+      : loop_(loop), executor_(executor), facts_(facts), identity_(std::move(identity)) {}
 
   grpc::ServerUnaryReactor* GetNode(grpc::CallbackServerContext* context,
                                     const v1::GetNodeRequest* /*request*/,
                                     v1::GetNodeResponse* response) override {
-    return AnswerOn(loop_, executor_, context,
-                    [this, response] { return nacre::GetNode(executor_, facts_, response); });
+    return AnswerOn(loop_, executor_, context, [this, response] {
+      return nacre::GetNode(executor_, identity_, facts_, response->mutable_node());
+    });
+  }
+
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
+                                  const v1::DrainRequest* request,
+                                  v1::DrainResponse* response) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    asio::post(loop_, [this, reactor, request, response] {
+      executor_.SetDraining(identity_, !request->undo(), [=, this](absl::Status status) {
+        if (status.ok()) {
+          status = nacre::GetNode(executor_, identity_, facts_, response->mutable_node());
+        }
+        reactor->Finish(ToGrpcStatus(status));
+      });
+    });
+    return reactor;
   }
 
  private:
   asio::io_context& loop_;
   Executor& executor_;
   const v1::Node& facts_;
+  const Identity identity_;
 };
 
 // The service as one identity sees it.
@@ -184,7 +199,7 @@ struct GrpcServers::Principal {
   Principal(asio::io_context& loop, Executor& executor, IoPool& pool, const v1::Node& facts,
             const Identity& identity, int64_t stream_idle_ns)
       : files(loop, executor, pool, identity),
-        node(loop, executor, facts),
+        node(loop, executor, facts, identity),
         shell(loop, executor, identity, stream_idle_ns) {
     grpc::ServerBuilder builder;
     builder.RegisterService(&files);

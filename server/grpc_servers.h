@@ -15,6 +15,10 @@
 
 namespace nacre {
 
+// What each of its servers takes: a message's size, and calls at once on a connection.
+inline constexpr int kMaxReceiveBytes = 4 * 1024 * 1024;
+inline constexpr int kMaxStreamsPerConnection = 1000;
+
 // The gRPC side of the front: one small grpc::Server per identity, made when its first connection
 // comes, so that every call knows who is calling without asking the connection. Loop only, except
 // Shutdown.

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "compat/compat_server.h"
 #include "config/compat_listener.h"
+#include "config/label.h"
 #include "config/secret_file.h"
 #include "executor/executor.h"
 #include "executor/keeper_link.h"
@@ -73,6 +74,7 @@ struct Options {
   std::vector<CompatListener> compat;
   uint64_t spool_limit = 0;
   int64_t stream_idle_ns = 0;
+  std::map<std::string, std::string> labels;
 };
 
 absl::Status AddCompat(const std::vector<std::string>& texts, Options* options) {
@@ -84,6 +86,12 @@ absl::Status AddCompat(const std::vector<std::string>& texts, Options* options) 
   return absl::OkStatus();
 }
 
+absl::Status AddLabels(const std::vector<std::string>& texts, Options* options) {
+  auto labels = ParseLabels(texts);
+  if (labels.ok()) options->labels = *std::move(labels);
+  return labels.status();
+}
+
 // Everything of a running front; members in the order of what they need.
 class Front {
  public:
@@ -92,8 +100,7 @@ class Front {
         options_(options),
         policy_(MakePolicy(link.welcome())),
         executor_(loop, link, policy_),
-        servers_(loop, executor_, GatherNodeFacts(link.welcome(), NACRE_VERSION, Dialects(options)),
-                 options.stream_idle_ns),
+        servers_(loop, executor_, GatherFacts(link.welcome(), options), options.stream_idle_ns),
         grpc_fds_(FdBudget::OfThisProcess() / (options.compat.empty() ? 1 : 2)),
         acceptor_(loop, grpc_fds_, policy_,
                   [this](const Identity& identity, UniqueFd connection) {
@@ -170,7 +177,7 @@ class Front {
     log::Info("draining: %d sessions", executor_.running());
     StopAccepting();
     acceptor_.DropWaiting();
-    executor_.Drain([this] {
+    executor_.Stop([this] {
       if (!drained_.HasBeenNotified()) drained_.Notify();
     });
   }
@@ -215,12 +222,12 @@ class Front {
                        welcome.insecure_loopback());
   }
 
-  static std::vector<std::string> Dialects(const Options& options) {
-    std::vector<std::string> dialects;
+  static v1::Node GatherFacts(const keeper::v1::Welcome& welcome, const Options& options) {
+    NodeFacts own{.version = NACRE_VERSION, .dialects = {}, .labels = options.labels};
     for (const CompatListener& compat : options.compat) {
-      dialects.emplace_back(ToString(compat.dialect));
+      own.dialects.emplace_back(ToString(compat.dialect));
     }
-    return dialects;
+    return GatherNodeFacts(welcome, own);
   }
 
   void StopAccepting() {
@@ -300,8 +307,9 @@ int Main(int argc, char** argv) {
   app.add_option("--log-level", log_level)
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   Options options;
-  std::vector<std::string> compat;
+  std::vector<std::string> compat, labels;
   app.add_option("--compat", compat);
+  app.add_option("--label", labels);
   app.add_option("--spool-limit", options.spool_limit);
   app.add_option("--stream-idle-ns", options.stream_idle_ns);
   try {
@@ -326,8 +334,10 @@ int Main(int argc, char** argv) {
     log::Error("nacre-front is started by nacred, not by hand");
     return 2;
   }
-  if (absl::Status status = AddCompat(compat, &options); !status.ok()) {
-    log::Error("%s", std::string(status.message()));
+  absl::Status parsed = AddCompat(compat, &options);
+  parsed.Update(AddLabels(labels, &options));
+  if (!parsed.ok()) {
+    log::Error("%s", std::string(parsed.message()));
     return 1;
   }
   prctl(PR_SET_NAME,

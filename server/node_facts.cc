@@ -12,6 +12,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/ring_layout.h"
+#include "executor/files.h"
+#include "server/grpc_servers.h"
 
 namespace nacre {
 namespace {
@@ -47,12 +50,24 @@ std::string Warning(const keeper::v1::Welcome& welcome, const keeper::v1::Listen
   return warning;
 }
 
+void SetLimits(const keeper::v1::Welcome& welcome, v1::NodeLimits* limits) {
+  limits->set_max_session_descriptors(welcome.max_descriptors());
+  limits->set_max_request_bytes(kMaxReceiveBytes);
+  limits->set_max_calls_per_connection(kMaxStreamsPerConnection);
+  limits->set_max_open_files(Files::kMaxStreams);
+  limits->set_max_file_calls_per_user(Files::kMaxCallsOfUser);
+  limits->set_max_retention_bytes(kMaxRingBytes);
+  limits->set_input_window_bytes(kInputRingBytes);
+}
+
 }  // namespace
 
-v1::Node GatherNodeFacts(const keeper::v1::Welcome& welcome, const std::string& version,
-                         const std::vector<std::string>& dialects) {
+v1::Node GatherNodeFacts(const keeper::v1::Welcome& welcome, const NodeFacts& own) {
   v1::Node node;
-  node.set_version(version);
+  node.set_version(own.version);
+  node.set_id(welcome.node_id());
+  node.mutable_labels()->insert(own.labels.begin(), own.labels.end());
+  SetLimits(welcome, node.mutable_limits());
   if (welcome.start_unix_ns() > 0) {
     *node.mutable_start_time() =
         TimeUtil::NanosecondsToTimestamp(static_cast<int64_t>(welcome.start_unix_ns()));
@@ -70,8 +85,8 @@ v1::Node GatherNodeFacts(const keeper::v1::Welcome& welcome, const std::string& 
     listener->set_address(from.address());
     listener->set_requires_secret(!from.secret().empty());
     listener->set_warning(Warning(welcome, from));
-    if (absl::StartsWith(from.name(), "compat-") && next_dialect < dialects.size()) {
-      listener->set_dialect(dialects[next_dialect++]);
+    if (absl::StartsWith(from.name(), "compat-") && next_dialect < own.dialects.size()) {
+      listener->set_dialect(own.dialects[next_dialect++]);
     }
   }
   node.set_max_sessions(welcome.max_sessions());

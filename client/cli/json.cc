@@ -71,6 +71,35 @@ Json Session(const client::SessionInfo& session) {
   return json;
 }
 
+Json Limits(const client::NodeLimits& limits) {
+  Json json = Json::object();
+  if (limits.max_session_descriptors > 0) {
+    json["max_session_descriptors"] = limits.max_session_descriptors;
+  }
+  json["max_request_bytes"] = limits.max_request_bytes;
+  json["max_calls_per_connection"] = limits.max_calls_per_connection;
+  json["max_open_files"] = limits.max_open_files;
+  json["max_file_calls_per_user"] = limits.max_file_calls_per_user;
+  json["max_retention_bytes"] = limits.max_retention_bytes;
+  json["input_window_bytes"] = limits.input_window_bytes;
+  return json;
+}
+
+Json Load(const client::NodeLoad& load) {
+  Json json = {{"load_average_1m", load.load_average_1m},
+               {"load_average_5m", load.load_average_5m},
+               {"load_average_15m", load.load_average_15m}};
+  if (load.cpus > 0) json["cpus"] = load.cpus;
+  if (load.memory_bytes > 0) json["memory_bytes"] = load.memory_bytes;
+  if (load.available_memory_bytes > 0) {
+    json["available_memory_bytes"] = load.available_memory_bytes;
+  }
+  json["own_running_sessions"] = load.own_running_sessions;
+  json["open_files"] = load.open_files;
+  json["file_calls"] = load.file_calls;
+  return json;
+}
+
 Json Node(const client::NodeInfo& node) {
   Json listeners = Json::array();
   for (const client::NodeListener& listener : node.listeners) {
@@ -80,7 +109,11 @@ Json Node(const client::NodeInfo& node) {
                          {"requires_secret", listener.requires_secret},
                          {"warning", listener.warning}});
   }
-  Json json = {{"version", node.version}, {"epoch", node.epoch}, {"host_name", node.host_name}};
+  Json json = Json::object();
+  if (!node.id.empty()) json["id"] = node.id;
+  json["version"] = node.version;
+  json["epoch"] = node.epoch;
+  json["host_name"] = node.host_name;
   if (node.start_time.has_value()) json["start_time"] = Time(*node.start_time);
   if (node.daemon_pid != 0) json["daemon_pid"] = node.daemon_pid;
   json["front_pid"] = node.front_pid;
@@ -94,6 +127,10 @@ Json Node(const client::NodeInfo& node) {
   json["max_sessions"] = node.max_sessions;
   json["kill_method"] = std::string(client::KillMethodName(node.kill_method));
   json["draining"] = node.draining;
+  json["stopping"] = node.stopping;
+  json["labels"] = Json(node.labels);
+  if (node.limits.has_value()) json["limits"] = Limits(*node.limits);
+  if (node.load.has_value()) json["load"] = Load(*node.load);
   return json;
 }
 

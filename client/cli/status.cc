@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/cli/age.h"
+#include "client/cli/copy/progress.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/options.h"
@@ -48,6 +50,46 @@ std::string Describe(const client::NodeListener& listener) {
   return text;
 }
 
+std::string Sessions(const client::NodeInfo& node) {
+  std::string text = absl::StrCat(node.running_sessions, " running");
+  if (node.load.has_value()) {
+    absl::StrAppend(&text, " (", node.load->own_running_sessions, " of them yours)");
+  }
+  absl::StrAppend(&text, ", ", node.ended_sessions, " ended, room for ", node.max_sessions);
+  return text;
+}
+
+std::string Draining(const client::NodeInfo& node) {
+  if (node.stopping) return "yes, it shuts down";
+  return node.draining ? "yes, it takes no new sessions" : "no";
+}
+
+std::string Describe(const client::NodeLimits& limits) {
+  std::string text;
+  if (limits.max_session_descriptors > 0) {
+    text = absl::StrCat(limits.max_session_descriptors, " descriptors of sessions, ");
+  }
+  absl::StrAppend(&text, limits.max_open_files, " open files, requests of ",
+                  FormatBytes(limits.max_request_bytes), ", retention of ",
+                  FormatBytes(limits.max_retention_bytes));
+  return text;
+}
+
+void AddLoad(const client::NodeLoad& load, std::vector<std::vector<std::string>>* rows) {
+  std::string average = absl::StrFormat("%.2f %.2f %.2f", load.load_average_1m,
+                                        load.load_average_5m, load.load_average_15m);
+  if (load.cpus > 0) {
+    absl::StrAppend(&average, " on ", load.cpus, load.cpus == 1 ? " processor" : " processors");
+  }
+  rows->push_back({"load:", average});
+  if (load.memory_bytes > 0) {
+    rows->push_back({"memory:", absl::StrCat(FormatBytes(load.available_memory_bytes), " of ",
+                                             FormatBytes(load.memory_bytes), " available")});
+  }
+  rows->push_back(
+      {"files:", absl::StrCat(load.open_files, " open, ", load.file_calls, " calls under way")});
+}
+
 std::string ToText(const client::NodeInfo& node) {
   const std::string users = absl::StrJoin(
       node.run_as_users, ", ",
@@ -59,10 +101,15 @@ std::string ToText(const client::NodeInfo& node) {
       {"daemon:", Process(node.daemon_pid, node.start_time, node.user)},
       {"front:", Process(node.front_pid, node.front_start_time, node.front_user)},
       {"commands run as:", users.empty() ? "nobody" : users},
-      {"sessions:", absl::StrCat(node.running_sessions, " running, ", node.ended_sessions,
-                                 " ended, room for ", node.max_sessions)},
+      {"sessions:", Sessions(node)},
       {"kill method:", std::string(client::KillMethodName(node.kill_method))},
-      {"draining:", node.draining ? "yes" : "no"}};
+      {"draining:", Draining(node)}};
+  if (!node.id.empty()) rows.insert(rows.begin(), {"id:", Printable(node.id)});
+  if (node.load.has_value()) AddLoad(*node.load, &rows);
+  if (node.limits.has_value()) rows.push_back({"limits:", Describe(*node.limits)});
+  for (const auto& [name, text] : node.labels) {
+    rows.push_back({"label " + Printable(name) + ":", Printable(text)});
+  }
   for (const client::NodeListener& listener : node.listeners) {
     rows.push_back({"listener " + Printable(listener.name) + ":", Describe(listener)});
   }

@@ -12,6 +12,7 @@ namespace nacre::cli {
 std::unique_ptr<Verb> MakeAttach();
 std::unique_ptr<Verb> MakeCat();
 std::unique_ptr<Verb> MakeCp();
+std::unique_ptr<Verb> MakeDrain();
 std::unique_ptr<Verb> MakeEnd();
 std::unique_ptr<Verb> MakeExec();
 std::unique_ptr<Verb> MakeKill();

@@ -71,6 +71,60 @@ TEST(NacreStatus, IsOneLineForEachThing) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST(NacreStatus, TellsIdLoadLimitsAndLabels) {
+  v1::Node node = Node();
+  node.set_id("0123456789abcdef0123456789abcdef");
+  (*node.mutable_labels())["zone"] = "north";
+  (*node.mutable_labels())["gpu"] = "a100";
+  v1::NodeLoad* load = node.mutable_load();
+  load->set_load_average_1m(0.5);
+  load->set_load_average_5m(1.25);
+  load->set_load_average_15m(10);
+  load->set_cpus(8);
+  load->set_memory_bytes(16ULL << 30);
+  load->set_available_memory_bytes(4ULL << 30);
+  load->set_own_running_sessions(2);
+  load->set_open_files(6);
+  load->set_file_calls(7);
+  v1::NodeLimits* limits = node.mutable_limits();
+  limits->set_max_session_descriptors(1000);
+  limits->set_max_open_files(256);
+  limits->set_max_request_bytes(4 << 20);
+  limits->set_max_retention_bytes(1 << 20);
+  const std::string out = RunAgainst(Tell(node), {"status"}).out;
+  for (const char* line :
+       {"id:                 0123456789abcdef0123456789abcdef\n",
+        "sessions:           3 running (2 of them yours), 4 ended, room for 5\n",
+        "load:               0.50 1.25 10.00 on 8 processors\n",
+        "memory:             4.0 GiB of 16.0 GiB available\n",
+        "files:              6 open, 7 calls under way\n",
+        "limits:             1000 descriptors of sessions, 256 open files, requests of 4.0 MiB, "
+        "retention of 1.0 MiB\n",
+        "label gpu:          a100\n", "label zone:         north\n"}) {
+    EXPECT_NE(out.find(line), std::string::npos) << line << out;
+  }
+  const std::string json = RunAgainst(Tell(node), {"status", "-o", "json"}).out;
+  EXPECT_EQ(json.find(R"({"id":"0123456789abcdef0123456789abcdef","version":"1.2.3",)"), 0U)
+      << json;
+  EXPECT_NE(json.find(R"("stopping":false,"labels":{"gpu":"a100","zone":"north"},"limits":{)"
+                      R"("max_session_descriptors":1000,"max_request_bytes":4194304,)"),
+            std::string::npos)
+      << json;
+  EXPECT_NE(json.find(R"("load":{"load_average_1m":0.5,"load_average_5m":1.25,)"
+                      R"("load_average_15m":10.0,"cpus":8,)"),
+            std::string::npos)
+      << json;
+}
+
+TEST(NacreStatus, SaysWhyItTakesNoSessions) {
+  v1::Node node = Node();
+  node.set_draining(true);
+  EXPECT_NE(RunAgainst(Tell(node), {"status"}).out.find("yes, it takes no new sessions\n"),
+            std::string::npos);
+  node.set_stopping(true);
+  EXPECT_NE(RunAgainst(Tell(node), {"status"}).out.find("yes, it shuts down\n"), std::string::npos);
+}
+
 TEST(NacreStatus, LeavesOutWhatTheNodeIsTooOldToSay) {
   v1::Node node = Node();
   node.clear_start_time();
@@ -82,7 +136,8 @@ TEST(NacreStatus, LeavesOutWhatTheNodeIsTooOldToSay) {
   EXPECT_NE(out.find("daemon:             as root\n"), std::string::npos) << out;
   EXPECT_NE(out.find("commands run as:    nobody\n"), std::string::npos) << out;
   EXPECT_NE(out.find("kill method:        unknown\n"), std::string::npos) << out;
-  EXPECT_NE(out.find("draining:           yes\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("draining:           yes, it takes no new sessions\n"), std::string::npos)
+      << out;
 }
 
 TEST(NacreStatus, CannotHarmATerminal) {
@@ -94,6 +149,8 @@ TEST(NacreStatus, CannotHarmATerminal) {
   node.set_user(harm);
   node.set_front_user(harm);
   node.set_run_as_users(0, harm);
+  node.set_id(harm);
+  (*node.mutable_labels())[harm] = harm;
   v1::NodeListener* listener = node.mutable_listeners(1);
   listener->set_name(harm);
   listener->set_address(harm);
@@ -125,7 +182,7 @@ TEST(NacreStatus, PrintsJson) {
             R"({"name":"compat-1","address":"127.0.0.1:9101","dialect":"framed",)"
             R"("requires_secret":true,"warning":""}],)"
             R"("running_sessions":3,"ended_sessions":4,"max_sessions":5,"kill_method":"search",)"
-            R"("draining":false})"
+            R"("draining":false,"stopping":false,"labels":{}})"
             "\n");
 }
 

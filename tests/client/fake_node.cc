@@ -101,21 +101,32 @@ class FakeNode::Service : public v1::ShellService::Service {
 
 class FakeNode::NodeService : public v1::NodeService::Service {
  public:
-  using Script = UnaryScript<v1::GetNodeRequest, v1::GetNodeResponse>;
-  explicit NodeService(Script script) : script_(std::move(script)) {}
+  using GetScript = UnaryScript<v1::GetNodeRequest, v1::GetNodeResponse>;
+  using DrainScript = UnaryScript<v1::DrainRequest, v1::DrainResponse>;
+  NodeService(GetScript get_node, DrainScript drain)
+      : get_node_(std::move(get_node)), drain_(std::move(drain)) {}
 
   grpc::Status GetNode(grpc::ServerContext* /*context*/, const v1::GetNodeRequest* request,
                        v1::GetNodeResponse* response) override {
-    return script_(*request, response);
+    return get_node_ != nullptr ? get_node_(*request, response)
+                                : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
+  }
+
+  grpc::Status Drain(grpc::ServerContext* /*context*/, const v1::DrainRequest* request,
+                     v1::DrainResponse* response) override {
+    return drain_ != nullptr ? drain_(*request, response)
+                             : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
   }
 
  private:
-  const Script script_;
+  const GetScript get_node_;
+  const DrainScript drain_;
 };
 
 FakeNode::FakeNode(Scripts scripts) {
-  if (scripts.get_node != nullptr) {
-    node_service_ = std::make_unique<NodeService>(std::move(scripts.get_node));
+  if (scripts.get_node != nullptr || scripts.drain != nullptr) {
+    node_service_ =
+        std::make_unique<NodeService>(std::move(scripts.get_node), std::move(scripts.drain));
   }
   service_ = std::make_unique<Service>(std::move(scripts));
   grpc::EnableDefaultHealthCheckService(true);

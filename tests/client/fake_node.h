@@ -78,8 +78,9 @@ struct Scripts {
   UnaryScript<v1::EndSessionRequest, v1::EndSessionResponse> end_session;
   UnaryScript<v1::SignalSessionRequest, v1::SignalSessionResponse> signal_session;
   UnaryScript<v1::DeleteSessionRequest, v1::DeleteSessionResponse> delete_session;
-  // Without it there is no NodeService, as on an older node.
+  // Without these two there is no NodeService, as on an older node.
   UnaryScript<v1::GetNodeRequest, v1::GetNodeResponse> get_node;
+  UnaryScript<v1::DrainRequest, v1::DrainResponse> drain;
 };
 
 // Serves on a Unix socket until destroyed.

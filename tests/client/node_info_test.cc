@@ -50,6 +50,27 @@ TEST(GetNode, TellsEverything) {
   node.set_max_sessions(5);
   node.set_kill_method(v1::KILL_METHOD_CGROUP);
   node.set_draining(true);
+  node.set_stopping(true);
+  node.set_id("0123456789abcdef0123456789abcdef");
+  (*node.mutable_labels())["zone"] = "north";
+  v1::NodeLimits* limits = node.mutable_limits();
+  limits->set_max_session_descriptors(21);
+  limits->set_max_request_bytes(22);
+  limits->set_max_calls_per_connection(23);
+  limits->set_max_open_files(24);
+  limits->set_max_file_calls_per_user(25);
+  limits->set_max_retention_bytes(26);
+  limits->set_input_window_bytes(27);
+  v1::NodeLoad* load = node.mutable_load();
+  load->set_load_average_1m(0.25);
+  load->set_load_average_5m(0.5);
+  load->set_load_average_15m(0.75);
+  load->set_cpus(31);
+  load->set_memory_bytes(32);
+  load->set_available_memory_bytes(33);
+  load->set_own_running_sessions(34);
+  load->set_open_files(35);
+  load->set_file_calls(36);
   const auto info = Ask(node);
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->version, "1.2.3");
@@ -73,6 +94,27 @@ TEST(GetNode, TellsEverything) {
   EXPECT_EQ(info->max_sessions, 5U);
   EXPECT_EQ(info->kill_method, KillMethod::kCgroup);
   EXPECT_TRUE(info->draining);
+  EXPECT_TRUE(info->stopping);
+  EXPECT_EQ(info->id, "0123456789abcdef0123456789abcdef");
+  EXPECT_EQ(info->labels, (std::map<std::string, std::string>{{"zone", "north"}}));
+  ASSERT_TRUE(info->limits.has_value());
+  EXPECT_EQ(info->limits->max_session_descriptors, 21U);
+  EXPECT_EQ(info->limits->max_request_bytes, 22U);
+  EXPECT_EQ(info->limits->max_calls_per_connection, 23U);
+  EXPECT_EQ(info->limits->max_open_files, 24U);
+  EXPECT_EQ(info->limits->max_file_calls_per_user, 25U);
+  EXPECT_EQ(info->limits->max_retention_bytes, 26U);
+  EXPECT_EQ(info->limits->input_window_bytes, 27U);
+  ASSERT_TRUE(info->load.has_value());
+  EXPECT_EQ(info->load->load_average_1m, 0.25);
+  EXPECT_EQ(info->load->load_average_5m, 0.5);
+  EXPECT_EQ(info->load->load_average_15m, 0.75);
+  EXPECT_EQ(info->load->cpus, 31U);
+  EXPECT_EQ(info->load->memory_bytes, 32U);
+  EXPECT_EQ(info->load->available_memory_bytes, 33U);
+  EXPECT_EQ(info->load->own_running_sessions, 34U);
+  EXPECT_EQ(info->load->open_files, 35U);
+  EXPECT_EQ(info->load->file_calls, 36U);
 }
 
 TEST(GetNode, WhatADaemonIsTooOldToSayIsUnknown) {
@@ -82,6 +124,9 @@ TEST(GetNode, WhatADaemonIsTooOldToSayIsUnknown) {
   EXPECT_EQ(info->daemon_pid, 0U);
   EXPECT_EQ(info->kill_method, KillMethod::kUnknown);
   EXPECT_FALSE(info->draining);
+  EXPECT_EQ(info->id, "");
+  EXPECT_FALSE(info->limits.has_value());
+  EXPECT_FALSE(info->load.has_value());
 }
 
 TEST(GetNode, AKillMethodOfLaterIsUnknown) {

@@ -51,6 +51,9 @@ dialect = "framed"
 address = "127.0.0.1:9100"
 order = "err-out"
 max_connections = 7
+[labels]
+zone = "north"
+"example.com/gpu" = "a100 = 2"
 )");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT(config->listen, ElementsAre("unix:/run/n/s", "127.0.0.1:7070"));
@@ -64,6 +67,7 @@ max_connections = 7
   EXPECT_EQ(config->log_level, "debug");
   EXPECT_TRUE(config->insecure_loopback);
   EXPECT_THAT(config->compat, ElementsAre("framed=127.0.0.1:9100,max_connections=7,order=err-out"));
+  EXPECT_THAT(config->labels, ElementsAre("example.com/gpu=a100 = 2", "zone=north"));
   EXPECT_EQ(config->state_dir, "/var/default");
 }
 
@@ -74,10 +78,12 @@ TEST_F(NodeConfigTest, WhatIsPrintedIsWhatIsRead) {
   config.run_as = {"ann"};
   config.state_dir = "/a\"b\\c";
   config.insecure_loopback = true;
+  config.labels = {"a.b/c=x=\"y\"", "zone=Größe"};
   const auto again = Load(config.ToToml());
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->ToToml(), config.ToToml());
   EXPECT_EQ(again->compat, config.compat);
+  EXPECT_EQ(again->labels, config.labels);
   EXPECT_EQ(again->state_dir, config.state_dir);
 }
 
@@ -86,6 +92,7 @@ TEST_F(NodeConfigTest, WhatIsEmptyIsPrintedToo) {
   defaults.listen = {"unix:/default"};
   defaults.compat = {"framed=127.0.0.1:1"};
   defaults.run_as = {"ann"};
+  defaults.labels = {"zone=north"};
   defaults.front_user = defaults.socket_group = "web";
   std::ofstream(path_) << NodeConfig().ToToml();
   chmod(path_.c_str(), 0600);
@@ -114,6 +121,29 @@ TEST_F(NodeConfigTest, EmptyStringsAndControlCharactersAreRefusedByName) {
             "front: \"/a\\x00x\" holds a control character");
   EXPECT_EQ(complaint([](NodeConfig& config) { config.compat = {"framed=\x7f"}; }),
             "compat: \"framed=\\x7f\" holds a control character");
+  EXPECT_EQ(complaint([](NodeConfig& config) { config.labels = {"zone"}; }),
+            "label \"zone\" lacks its text: NAME=TEXT");
+  EXPECT_EQ(complaint([](NodeConfig& config) {
+              config.labels = {"zone=", "zone=x"};
+            }),
+            "label \"zone\" is given twice");
+}
+
+TEST_F(NodeConfigTest, AWrongLabelIsRefusedWithItsPlace) {
+  EXPECT_THAT(Complaint("labels = [\"zone=north\"]"),
+              HasSubstr(path_ + ":1: labels is not written as a [labels] table"));
+  EXPECT_THAT(Complaint("[labels]\nzone = 1"),
+              HasSubstr(path_ + ":2: labels.zone is not a string"));
+  EXPECT_THAT(Complaint("[labels]\na.b = \"x\""),
+              HasSubstr(path_ + ":2: labels.a is not a string; quote a name that holds a dot"));
+  EXPECT_THAT(Complaint("[labels]\n\nzone = \"a\\n\""),
+              HasSubstr(path_ + ":3: label \"zone\" is not UTF-8, or holds a control character"));
+  EXPECT_THAT(Complaint("[labels]\n\"a b\" = \"x\""),
+              HasSubstr(path_ + ":2: label \"a b\": a name is 1 to 63 letters"));
+  EXPECT_THAT(Complaint("[lables]\nzone = \"x\""), HasSubstr("did you mean \"labels\"?"));
+  std::string many = "[labels]\n";
+  for (int i = 0; i < 65; ++i) many += "l" + std::to_string(i) + " = \"\"\n";
+  EXPECT_THAT(Complaint(many), HasSubstr(":1: 65 labels: a node has at most 64"));
 }
 
 TEST_F(NodeConfigTest, AWrongWordIsRefusedWithItsPlaceAndTheRightOne) {

@@ -45,6 +45,7 @@ class Keeper:
         self.channel.setblocking(True)
         self.channel.settimeout(30)
         self.welcome = None
+        self._unheard = []
 
     def raw(self, data, fds=()):
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -72,11 +73,23 @@ class Keeper:
         return events
 
     def hear_until(self, kind, session):
-        while events := self.hear():
+        while events := self._unheard or self.hear():
+            self._unheard = []
             for event in events:
                 if event.WhichOneof("event") == kind and getattr(event, kind).session == session:
                     return getattr(event, kind)
         raise SystemExit("the keeper has closed the channel")
+
+    def hear_draining(self):
+        """The next word about that, behind which nothing of the same datagram may be lost."""
+        while True:
+            if not self._unheard:
+                events = self.hear()
+                assert events, "the keeper has closed the channel"
+                self._unheard = list(events)
+            event = self._unheard.pop(0)
+            if event.HasField("draining_set"):
+                return event.draining_set.id, event.draining_set.draining, event.draining_set.failed
 
     def hear_ends(self, sessions):
         missing = set(sessions)
@@ -138,6 +151,11 @@ def record(*argv, **fields):
 
 
 SHRINK, GROW, WRITE = 0x2, 0x4, 0x8  # F_SEAL_
+
+
+def set_draining(draining, number, line=None):
+    line = line or (b'{"event":"drain"}' if draining else b'{"event":"undrain"}')
+    return {"set_draining": pb.SetDraining(draining=draining, id=number, line=line)}
 
 
 def memory(data, seals=SHRINK | GROW | WRITE):
@@ -224,7 +242,7 @@ def speaks_out_of_turn(keeper):
     """Before it is prepared it may do nothing, and without being asked it can't retire."""
     keeper.hello()
     keeper.send({"ready": pb.Ready()}, {"spawn": pb.Spawn(session=1, record=record("true"))}, {"retired": pb.Retired()},
-                {"keep": pb.Keep(session=1)}, {"forget": pb.Forget(session=1)})
+                {"keep": pb.Keep(session=1)}, {"forget": pb.Forget(session=1)}, set_draining(True, 1))
     keeper.hears_nothing()
     keeper.send({"prepared": pb.Prepared()}, {"prepared": pb.Prepared()})
     assert [event.WhichOneof("event") for event in keeper.hear()] == ["adoption_done"]
@@ -235,6 +253,45 @@ def speaks_out_of_turn(keeper):
     keeper.send({"end": pb.EndSession(session=1, cause=4)})
     keeper.hear_until("terminated", 1)
     assert keeper.run(2, "true").exit_code == 0
+    mark("done")
+
+
+def drains(keeper):
+    """Has new sessions refused; the keeper refuses them, whatever the front does, and tells the next front."""
+    keeper.adopt(version=3)
+    assert not keeper.welcome.draining_asked
+    keeper.send({"spawn": pb.Spawn(session=1, record=record("sleep", "1000"))})
+    keeper.hear_until("spawned", 1)
+    keeper.send(set_draining(True, 7, b"no json"))
+    assert keeper.hear_draining()[:2] == (7, False)
+    keeper.send(set_draining(True, 8), {"spawn": pb.Spawn(session=2, record=record("true"))})
+    assert keeper.hear_draining() == (8, True, "")
+    failed = keeper.hear_until("spawn_failed", 2)
+    assert (failed.step, failed.detail) == (pb.SPAWN_STEP_SHUTDOWN, "the node is drained: it takes no new sessions"), failed
+    keeper.upgrade()
+    await_mark("welcomed")
+    keeper.send(set_draining(False, 9))
+    assert keeper.hear_draining() == (9, False, "")
+    while not any(event.HasField("retire") for event in keeper.hear()):
+        pass
+    keeper.send(set_draining(True, 10), {"retired": pb.Retired()}, set_draining(False, 11))
+    assert keeper.hear_draining() == (10, True, "")
+    os._exit(0)
+
+
+def is_told_that_it_drains(keeper):
+    keeper.hello(version=3)
+    assert keeper.welcome.draining_asked
+    mark("welcomed")
+    assert keeper.hear_draining() == (0, False, "")
+    keeper.send({"prepared": pb.Prepared()})
+    assert keeper.hear_draining() == (0, True, "")
+    assert keeper.hear_until("adopted", 1).running
+    keeper.send({"spawn": pb.Spawn(session=3, record=record("true"))})
+    keeper.hear_until("spawn_failed", 3)
+    keeper.send(set_draining(False, 1), {"end": pb.EndSession(session=1, cause=4)})
+    assert keeper.hear_draining() == (1, False, "")
+    assert keeper.run(4, "true").exit_code == 0
     mark("done")
 
 
@@ -267,7 +324,8 @@ def meddles(keeper):
                 {"archive": pb.Archive(session=2)}, {"update": pb.Update(session=1, state=b"mine")},
                 {"set_overflow": pb.SetOverflow(session=1, keep_newest=True)}, {"keep": pb.Keep(session=1)},
                 {"input": pb.InputProduced(session=1, produced=1, eof=True)}, {"forget": pb.Forget(session=3)},
-                {"ready": pb.Ready()}, {"spawn": pb.Spawn(session=900, record=record("true"))}, {"retired": pb.Retired()})
+                {"ready": pb.Ready()}, {"spawn": pb.Spawn(session=900, record=record("true"))}, {"retired": pb.Retired()},
+                set_draining(True, 1))
     keeper.hears_nothing()
     mark("meddled")
     await_mark("done")

@@ -85,6 +85,9 @@ class Right(ConfigTest):
             [[compat]]
             dialect = "framed"
             address = "[::1]:9100"
+            [labels]
+            zone = "north"
+            "example.com/gpu" = "a100"
         """)
 
     def test_an_empty_file_is_right_and_says_the_defaults(self):
@@ -95,7 +98,7 @@ class Right(ConfigTest):
         self.assertEqual(len(config["listen"]), 1)
         self.assertTrue(config["listen"][0].startswith("unix:/"))
         self.assertEqual(pathlib.Path(config["front"]).resolve(), (support.BIN / "nacre-front").resolve())
-        self.assertEqual([config[key] for key in ("run_as", "compat", "front_user", "socket_group")], [[], [], "", ""])
+        self.assertEqual([config[key] for key in ("run_as", "compat", "front_user", "socket_group", "labels")], [[], [], "", "", {}])
 
     def test_the_default_address_is_the_users_own_or_of_root_the_systems(self):
         where = "/run" if os.getuid() == 0 else self.directory  # which is $XDG_RUNTIME_DIR

@@ -86,7 +86,7 @@ class Rogue(unittest.TestCase):
         node = self.play("speaks_out_of_turn")
         self.assertTrue((node.directory / "done").exists(), node.log())
         for words in ("ready: it is not the front's turn", "spawn: it is not the front's turn", "retired: nobody asked",
-                      "keep: nobody asked it to retire"):
+                      "set draining: it is not the front's turn", "keep: nobody asked it to retire"):
             self.assertIn(words, node.log())
 
     def test_a_front_that_is_to_follow_has_no_business_with_the_sessions_of_the_one_that_serves(self):
@@ -100,6 +100,14 @@ class Rogue(unittest.TestCase):
         ends = self.ends(node)
         self.assertEqual([ends[one] for one in (1, 2, 3, 4)], ["EXITED"] * 4)
         self.assertNotIn(900, ends)
+
+    def test_what_a_front_has_asked_of_new_sessions_is_the_keepers_to_keep(self):
+        node = self.play("drains", "is_told_that_it_drains")
+        self.assertTrue((node.directory / "done").exists(), node.log())
+        self.assertIn("set draining: it is not the front's turn", node.log())
+        self.assertIn("not one short JSON object", node.log())
+        self.assertEqual([line["event"] for line in node.audit() if "drain" in line["event"]],
+                         ["drain", "undrain", "drain", "undrain"])
 
     def test_a_front_that_has_retired_has_only_what_it_keeps(self):
         node = self.play("retires_and_meddles", "succeeds_and_meddles")

@@ -61,7 +61,7 @@ class Status(SessionTest):
         self.assertEqual(lines["epoch"], self.node.epoch)
         self.assertRegex(lines["daemon"], rf"^pid {self.node.pid}, up for \d+[smh], as \S+$")
         self.assertRegex(lines["front"], rf"^pid {self.node.front_pid()}, up for \d+[smh], as \S+$")
-        self.assertRegex(lines["sessions"], r"^\d+ running, \d+ ended, room for \d+$")
+        self.assertRegex(lines["sessions"], r"^\d+ running \(\d+ of them yours\), \d+ ended, room for \d+$")
         self.assertEqual(lines["listener grpc-0"], f"{self.node.target}, gRPC")
 
     def test_sessions_are_counted(self):
@@ -90,7 +90,7 @@ class Status(SessionTest):
         self.assertGreater(after.front_start_time.ToNanoseconds(), before.front_start_time.ToNanoseconds())
         self.assertGreaterEqual(after.ended_sessions, before.ended_sessions)
         self.assertEqual(self.get(running).state, RUNNING)
-        for of_the_front in ("front_pid", "front_start_time", "ended_sessions"):
+        for of_the_front in ("front_pid", "front_start_time", "ended_sessions", "load"):
             before.ClearField(of_the_front)
             after.ClearField(of_the_front)
         self.assertEqual(after, before)

@@ -55,6 +55,17 @@ TEST(AuditTest, LongCommandsAreCutAndSaySo) {
   }
 }
 
+TEST(AuditTest, WhatIsDoneToTheNodeSaysWhoDidItOrMayNot) {
+  const auto done = nlohmann::json::parse(audit::AdminLine(Identity::Local(7), "drain"));
+  EXPECT_EQ(done, nlohmann::json({{"event", "drain"}, {"identity", "uid:7"}}));
+  const auto denied = nlohmann::json::parse(audit::AdminDeniedLine(
+      Identity::Local(7), "undrain", absl::PermissionDeniedError("he may not")));
+  EXPECT_EQ(denied, nlohmann::json({{"event", "denied"},
+                                    {"identity", "uid:7"},
+                                    {"verb", "undrain"},
+                                    {"why", "he may not"}}));
+}
+
 TEST(AuditTest, ARefusedRequestIsRecordedWithItsDialectAndReason) {
   const auto object = nlohmann::json::parse(
       audit::RefusedLine(Identity::Anonymous("127.0.0.1", "framed"), "the length -1 is negative"));

@@ -64,6 +64,19 @@ TEST(OwnerPolicyTest, ALocalUserOfTheListRunsCommandsAsThemselvesOnly) {
   EXPECT_TRUE(policy.MayAccess(Identity::Local(0), Identity::Local(1000)));
 }
 
+TEST(OwnerPolicyTest, TheNodeItselfIsTheBusinessOfItsUserAndRoot) {
+  const OwnerPolicy policy(kAnn, {kAnn, kBob}, true);
+  for (const uint32_t uid : {1000U, 0U}) {
+    EXPECT_TRUE(policy.CheckAdmin(Identity::Local(uid), "drain").ok());
+  }
+  for (const Identity& other : {Identity::Local(1001), Identity::Anonymous("127.0.0.1"),
+                                Identity::SharedSecret("gate", "127.0.0.1", "framed")}) {
+    const absl::Status denied = policy.CheckAdmin(other, "drain");
+    ExpectDenied(denied, "rule \"operator\"");
+    ExpectDenied(denied, other.name + " may not drain the node");
+  }
+}
+
 TEST(OwnerPolicyTest, FilesAreUsedAsThoseWhoCommandsMayRunAs) {
   const OwnerPolicy policy(kRoot, {kRoot, kAnn}, false);
   FileRequest request;

@@ -49,6 +49,7 @@ void FrontView::Said(const v1::FrontMessage& message) {
     if (request.has_archive()) let_go_.insert(request.archive().session());
     if (request.has_open_files()) ++files_asked_;
     if (request.audit().id() != 0) ++audits_asked_;
+    if (request.has_set_draining()) ++drains_asked_;
     if (request.has_prepared()) prepared_ = true;
   }
 }
@@ -95,6 +96,11 @@ void FrontView::Heard(const seqpacket::Datagram& datagram) {
         break;
       case v1::KeeperEvent::kAudited:
         Demand(audits_asked_-- > 0, "only who asks is told of the audit");
+        break;
+      case v1::KeeperEvent::kDrainingSet:
+        // One that is to follow is told of what the other has asked, without an id.
+        Demand(event.draining_set().id() == 0 || drains_asked_-- > 0,
+               "only who asks to refuse new sessions is answered");
         break;
       case v1::KeeperEvent::kRetire:
         Demand(prepared_ && !std::exchange(retire_, true), "a front that serves retires, once");

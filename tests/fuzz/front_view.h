@@ -56,7 +56,7 @@ class FrontView {
   std::set<uint64_t> asked_;
   std::set<uint64_t> let_go_;
   size_t logs_asked_ = 0, logs_told_ = 0;
-  int files_asked_ = 0, audits_asked_ = 0;
+  int files_asked_ = 0, audits_asked_ = 0, drains_asked_ = 0;
   // What it was told of sessions.
   std::map<uint64_t, Life> sessions_;
   std::map<uint64_t, v1::Terminated> ends_;

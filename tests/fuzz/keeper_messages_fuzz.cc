@@ -49,7 +49,7 @@ uint64_t SomeSession(Random* random) { return Below(random, 10); }
 v1::FrontRequest MakeRequest(Random* random) {
   v1::FrontRequest request;
   const uint64_t session = SomeSession(random);
-  switch (Below(random, 17)) {
+  switch (Below(random, 18)) {
     case 0:
       request.mutable_hello()->set_protocol_version(static_cast<uint32_t>(Below(random, 5)));
       break;
@@ -106,6 +106,11 @@ v1::FrontRequest MakeRequest(Random* random) {
       break;
     case 15:
       request.mutable_open_files()->set_user(Below(random, 2) == 0 ? "root" : "nobody");
+      break;
+    case 16:
+      request.mutable_set_draining()->set_draining(Below(random, 2) == 0);
+      request.mutable_set_draining()->set_line("{}");
+      request.mutable_set_draining()->set_id(1 + Below(random, 3));
       break;
     default: {
       v1::Spawn* spawn = request.mutable_spawn();

@@ -572,6 +572,10 @@ void World::Succeed() {
   }
   archived_ = logs.size();
   if (!logs.empty()) Tell(front, logs);
+  v1::FrontRequest undrain;
+  undrain.mutable_set_draining()->set_line("{}");
+  undrain.mutable_set_draining()->set_id(1);
+  Tell(front, {undrain});
   Hear(front);
   RunOneCommand(front);
 }

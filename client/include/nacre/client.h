@@ -441,9 +441,38 @@ enum class KillMethod {
 // The name as the node's API has it, in lower case, e.g. "cgroup".
 std::string_view KillMethodName(KillMethod method);
 
+// What a node takes at most, besides NodeInfo::max_sessions; more fails or waits, as node.proto
+// says.
+struct NodeLimits {
+  // Of the daemon, held by all sessions that run: 2 to 4 each. 0: it is too old to say.
+  uint64_t max_session_descriptors = 0;
+  uint64_t max_request_bytes = 0;  // Of one message.
+  uint32_t max_calls_per_connection = 0;
+  uint32_t max_open_files = 0;           // Of all callers, to be read, written or watched.
+  uint32_t max_file_calls_per_user = 0;  // At once.
+  uint64_t max_retention_bytes = 0;      // Of one stream.
+  uint64_t input_window_bytes = 0;       // That the command has yet to read.
+};
+
+// How busy a node is: its machine, for all that runs there, and what its callers have under way.
+struct NodeLoad {
+  double load_average_1m = 0;  // Processes that run or wait, on average over a minute.
+  double load_average_5m = 0;
+  double load_average_15m = 0;
+  uint32_t cpus = 0;  // Online. 0: not known; so are those of memory.
+  uint64_t memory_bytes = 0;
+  uint64_t available_memory_bytes = 0;  // Without swapping.
+  uint32_t own_running_sessions = 0;    // Of this caller.
+  uint32_t open_files = 0;              // Of all callers.
+  uint32_t file_calls = 0;              // Of all callers, under way.
+};
+
 // A node as it was when asked. Times are by its wall clock; strings are its own words, for a
 // terminal to be escaped.
 struct NodeInfo {
+  // What it is known by across restarts of its daemon: 32 hexadecimal digits. Empty: the daemon is
+  // too old to say.
+  std::string id;
   std::string version;    // Release, e.g. "0.1.0".
   std::string epoch;      // First part of its session ids; new whenever the daemon starts.
   std::string host_name;  // What is not printable ASCII is escaped as in C.
@@ -461,7 +490,12 @@ struct NodeInfo {
   uint32_t ended_sessions = 0;    // Of all callers; retained.
   uint32_t max_sessions = 0;      // May run at once, if open files allow so many.
   KillMethod kill_method = KillMethod::kUnknown;
-  bool draining = false;  // It shuts down and starts no commands any more.
+  bool draining = false;  // It takes no new sessions: since a Drain(), or as it shuts down.
+  bool stopping = false;  // It shuts down.
+  std::map<std::string, std::string> labels;  // What its operator says of it.
+  // Absent: the node is too old to say.
+  std::optional<NodeLimits> limits;
+  std::optional<NodeLoad> load;
 };
 
 struct Connection;
@@ -507,6 +541,12 @@ class Client {
 
   // Tells what the node is and how it is doing. UNIMPLEMENTED: it is too old to tell.
   absl::StatusOr<NodeInfo> GetNode();
+
+  // Makes the node refuse new sessions, with UNAVAILABLE/DRAINING, or with `undo` take them again.
+  // Those that run go on and stay within reach. It does not end by this, but a restart of its
+  // daemon undoes it. Returns the node once that is in force. PERMISSION_DENIED/POLICY_DENIED: this
+  // caller may not. UNIMPLEMENTED: the node is too old.
+  absl::StatusOr<NodeInfo> Drain(bool undo = false);
 
   // Starts a command that nobody follows yet; returns once it runs. Errors as Process::Next()
   // before Started.
