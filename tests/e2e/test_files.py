@@ -720,6 +720,24 @@ class Helper(FilesTest):
                 next(watch)
             node.wait()
 
+    def test_one_that_hangs_does_not_keep_a_node_from_stopping(self):
+        with Node() as node:
+            files = self.calls(node)
+            files.stat(self.dir)
+            (helper,) = self.helpers(node)
+            os.kill(helper, signal.SIGSTOP)
+            path = self.file("f", b"x")
+            calls = [files.stub.ReadFile(pb.ReadFileRequest(path=path_of(path))) for _ in range(5)]
+            wait_for(lambda: len([line for line in node.audit() if line["event"] == "read_file"]) == 5, "they are under way")
+            node.terminate()
+            for call in calls:
+                with self.assertRaises(grpc.RpcError):
+                    next(call)
+            node.wait()
+            self.assertEqual(len([line for line in node.audit() if line["event"] == "file_end"]), 5)
+            self.assertNotIn("SIGKILL", node.log())
+            wait_for(lambda: not alive(helper), "it ends with the daemon")
+
     def test_a_node_can_do_without(self):
         with Node("--files", "off") as node:
             with self.fails(Code.UNAVAILABLE, "FILES_UNAVAILABLE"):
