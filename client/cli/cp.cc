@@ -89,10 +89,13 @@ void RaiseOpenFiles() {
 
 // What the thread that takes signals shares with the copy, and keeps alive.
 struct CopyRun {
-  CopyRun(client::Files to_use, const CopyOptions& options, bool shows_progress)
-      : files(std::move(to_use)), progress(shows_progress), job(files, options, progress) {}
+  CopyRun(std::unique_ptr<client::Client> to_use, const std::string& run_as,
+          const CopyOptions& options, bool shows_progress)
+      : client(std::move(to_use)),
+        progress(shows_progress),
+        job(*client, {.run_as = run_as}, options, progress) {}
 
-  const client::Files files;
+  const std::unique_ptr<client::Client> client;
   Progress progress;
   Job job;
   std::atomic<int> signal = 0;
@@ -131,14 +134,14 @@ class Cp : public Verb {
     options_.calls = static_cast<int>(calls_.value_or(static_cast<uint64_t>(options_.calls)));
     const sigset_t held = HoldSignals();
     RaiseOpenFiles();
-    const auto client = client::Client::Connect({.target = common.host});
+    auto client = client::Client::Connect({.target = common.host});
     if (!client.ok()) {
       Report(client.status());
       return kExitFailure;
     }
     const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
-    const auto run = std::make_shared<CopyRun>(client::Files(**client, {.run_as = run_as_}),
-                                               options_, on_terminal && !quiet_ && !no_progress_);
+    const auto run = std::make_shared<CopyRun>(*std::move(client), run_as_, options_,
+                                               on_terminal && !quiet_ && !no_progress_);
     StopOnInterrupt(held, *plan, run);
     Copy(*plan, run->job);
     run->progress.Hide();

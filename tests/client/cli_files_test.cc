@@ -136,6 +136,61 @@ TEST_F(NacreFiles, CpKeepsHoles) {
   EXPECT_TRUE(Get(Here("t")) == Get(Here("s")));
 }
 
+// Permissions and time of a directory.
+std::string Attributes(const std::string& path) {
+  struct stat found {};
+  EXPECT_EQ(lstat(path.c_str(), &found), 0);
+  return std::to_string(found.st_mode & 07777) + " " + std::to_string(found.st_mtim.tv_sec);
+}
+
+void SetAttributes(const std::string& path, mode_t mode, time_t time) {
+  const timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
+  EXPECT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  EXPECT_EQ(chmod(path.c_str(), mode), 0);
+}
+
+TEST_F(NacreFiles, CpLeavesDirectoriesAsTheyAreButThoseThatItMakes) {
+  for (const std::string& root : {here_.path(), node_.directory()}) {
+    fs::create_directories(root + "/src/there");
+    fs::create_directories(root + "/dst/src/there");
+    SetAttributes(root + "/src/there", 0755, 1000);
+    SetAttributes(root + "/dst/src/there", 02700, 2000);
+    SetAttributes(root + "/dst/src", 0755, 3000);
+    fs::create_directory(root + "/src/made");
+    SetAttributes(root + "/src/made", 0750, 4000);
+    fs::create_directory(root + "/src/begun");
+    SetAttributes(root + "/src/begun", 0755, 5000);
+    fs::create_directory(root + "/dst/src/begun");
+  }
+  SetAttributes(Here("dst/src/begun"), 01700, 1);   // As an interrupted run leaves it,
+  SetAttributes(There("dst/src/begun"), 01755, 1);  // here and there.
+  for (const std::string option : {"--no-progress", "--resume"}) {
+    EXPECT_EQ(Run({"cp", "-r", option, Here("src"), ":dst"}).status, 0);
+    EXPECT_EQ(Run({"cp", "-r", option, ":src", Here("dst")}).status, 0);
+    for (const std::string& root : {here_.path(), node_.directory()}) {
+      EXPECT_EQ(Attributes(root + "/dst/src/there"), std::to_string(02700) + " 2000") << root;
+      EXPECT_EQ(Attributes(root + "/dst/src/made"), std::to_string(0750) + " 4000") << root;
+      EXPECT_EQ(Attributes(root + "/dst/src/begun"), std::to_string(0755) + " 5000") << root;
+    }
+  }
+  EXPECT_EQ(Run({"cp", "-rp", Here("src"), ":dst"}).status, 0);
+  EXPECT_EQ(Attributes(There("dst/src/there")), std::to_string(0755) + " 1000");
+}
+
+TEST_F(NacreFiles, CpCopiesNoDirectoryIntoItself) {
+  fs::create_directories(There("d/e"));
+  Put(There("d/f"), "x");
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"cp", "-r", There("d"), ":d/e"}, {"cp", "-r", ":d", There("d/e")}}) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("into itself"), std::string::npos) << outcome.err;
+    EXPECT_EQ(Get(There("d/e/d/f")), "x");
+    EXPECT_FALSE(fs::exists(There("d/e/d/e/d")));
+    fs::remove_all(There("d/e/d"));
+  }
+}
+
 TEST_F(NacreFiles, CpSkipsSpecialFilesAndSaysSo) {
   fs::create_directory(Here("d"));
   ASSERT_EQ(mkfifo(Here("d/p").c_str(), 0600), 0);

@@ -268,7 +268,9 @@ class FakeFiles::Service : public v1::FileService::Service {
 
  private:
   std::string Real(const v1::FilePath& path) const {
-    return node_.directory() + "/" + (path.path_bytes().empty() ? path.path() : path.path_bytes());
+    const std::string& root = path.root_bytes().empty() ? path.root() : path.root_bytes();
+    return node_.directory() + "/" + root + "/" +
+           (path.path_bytes().empty() ? path.path() : path.path_bytes());
   }
 
   static std::string Partial(const std::string& path, const std::string& id) {

@@ -61,16 +61,38 @@ void Downloader::CopySource(const std::string& source, const DirectoryPtr& direc
   } else if (!job_.options().recursive) {
     job_.FailRemote(source, absl::FailedPreconditionError("is a directory; use -r"));
   } else if (IsEntryName(name)) {
-    CopyEntry(*found, source, directory, name);
+    const auto inner = Enter(*found, directory, name);
+    if (inner != nullptr) WalkSource(*found, source, inner);
   } else {
-    Walk(source, directory);  // Without a name of its own, e.g. ":" or ":dir/.": what is in it.
+    WalkSource(*found, source,
+               directory);  // Without a name of its own, e.g. ":" or ":dir/.": what is in it.
   }
+}
+
+void Downloader::WalkSource(const client::FileInfo& found, const std::string& source,
+                            const DirectoryPtr& directory) {
+  (void)directory->directory.Describe(&destination_);
+  if (IsDestination(found)) {
+    job_.FailRemote(source, absl::FailedPreconditionError("is where it would be copied to"));
+  } else {
+    Walk(source, directory);
+  }
+}
+
+// Of a node on this machine it may be: then it would be copied into itself without end.
+bool Downloader::IsDestination(const client::FileInfo& entry) const {
+  return job_.may_be_here() && entry.inode == destination_.st_ino &&
+         entry.device == destination_.st_dev && entry.uid == destination_.st_uid;
 }
 
 void Downloader::CopyEntry(const client::FileInfo& entry, const std::string& remote,
                            const DirectoryPtr& directory, const std::string& name) {
   switch (entry.type) {
     case client::FileType::kDirectory:
+      if (IsDestination(entry)) {
+        return job_.FailRemote(
+            remote, absl::FailedPreconditionError("is not copied into itself: it is skipped"));
+      }
       if (const auto inner = Enter(entry, directory, name); inner != nullptr) Walk(remote, inner);
       return;
     case client::FileType::kRegular:
@@ -89,19 +111,19 @@ void Downloader::CopyEntry(const client::FileInfo& entry, const std::string& rem
 Downloader::DirectoryPtr Downloader::Enter(const client::FileInfo& entry,
                                            const DirectoryPtr& parent, const std::string& name) {
   const std::string path = Join(parent->path, name);
-  bool made = false;
-  auto opened = parent->directory.Enter(name, &made);
+  bool unfinished = false;
+  auto opened = parent->directory.Enter(name, &unfinished);
   if (!opened.ok()) {
     job_.FailLocal(path, opened.status());
     return nullptr;
   }
-  // One that was there already stays as it was, unless it may be our own of an earlier run.
+  // One that was there already stays as it was.
   const CopyOptions& options = job_.options();
   auto* directory = new Directory{.directory = *std::move(opened),
                                   .path = path,
                                   .mode = options.ModeOf(entry.mode),
                                   .modify_time = entry.modify_time,
-                                  .gets_attributes = made || options.preserve || options.resume,
+                                  .gets_attributes = unfinished || options.preserve,
                                   .parent = parent};
   return {directory, [this](Directory* done) {
             const std::unique_ptr<Directory> owned(done);
@@ -110,9 +132,9 @@ Downloader::DirectoryPtr Downloader::Enter(const client::FileInfo& entry,
 }
 
 void Downloader::Finish(const Directory& directory) {
-  if (!directory.gets_attributes || job_.stopped()) return;
-  const absl::Status status =
-      directory.directory.SetAttributes(directory.mode, directory.modify_time);
+  if (!directory.gets_attributes || job_.interrupted()) return;
+  const absl::Status status = directory.directory.SetAttributes(
+      directory.mode, directory.modify_time, job_.options().preserve);
   if (!status.ok()) job_.FailLocal(directory.path, status);
 }
 

@@ -2,6 +2,8 @@
 #ifndef NACRE_CLIENT_CLI_COPY_DOWNLOADER_H_
 #define NACRE_CLIENT_CLI_COPY_DOWNLOADER_H_
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +36,9 @@ class Downloader {
   DirectoryPtr Enter(const client::FileInfo& entry, const DirectoryPtr& parent,
                      const std::string& name);
   void Finish(const Directory& directory);
+  bool IsDestination(const client::FileInfo& entry) const;
+  void WalkSource(const client::FileInfo& found, const std::string& source,
+                  const DirectoryPtr& directory);
   void Walk(const std::string& remote, const DirectoryPtr& directory);
   void CopyLink(const client::FileInfo& entry, const DirectoryPtr& directory,
                 const std::string& name);
@@ -48,6 +53,7 @@ class Downloader {
                        const LocalFile& file, bool whole, std::string* checksum);
 
   Job& job_;
+  struct stat destination_ {};  // The topmost directory that is written to.
 };
 
 }  // namespace nacre::cli

@@ -16,11 +16,18 @@ absl::Status LocalError(int error) {
   return {absl::ErrnoToStatusCode(error), std::generic_category().message(error)};
 }
 
-Job::Job(const client::Files& files, const CopyOptions& options, Progress& progress)
-    : files_(files),
+Job::Job(const client::Client& client, client::FilesOptions files, const CopyOptions& options,
+         Progress& progress)
+    : client_(client),
+      files_options_(std::move(files)),
+      files_(client, files_options_),
       options_(options),
       progress_(progress),
       pool_(static_cast<size_t>(options.calls)) {}
+
+client::Files Job::FilesBelow(const std::string& root) const {
+  return client::Files(client_, {.root = root, .run_as = files_options_.run_as});
+}
 
 void Job::FailLocal(std::string_view path, const absl::Status& status) {
   Fail(absl::StrCat(std::string(path), ": ", status.message()));

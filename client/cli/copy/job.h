@@ -15,6 +15,7 @@
 #include "client/cli/copy/options.h"
 #include "client/cli/copy/progress.h"
 #include "client/cli/copy/transfer_pool.h"
+#include "nacre/client.h"
 #include "nacre/files.h"
 
 namespace nacre::cli {
@@ -23,9 +24,14 @@ namespace nacre::cli {
 // but Submit() and Wait() are the walking thread's.
 class Job {
  public:
-  Job(const client::Files& files, const CopyOptions& options, Progress& progress);
+  Job(const client::Client& client, client::FilesOptions files, const CopyOptions& options,
+      Progress& progress);
 
   const client::Files& files() const { return files_; }
+  // The same files, but none that is not below this directory.
+  client::Files FilesBelow(const std::string& root) const;
+  // Whether the node's files may be ours, so that (device, inode) means the same on both sides.
+  bool may_be_here() const { return client_.target().starts_with("unix:"); }
   const CopyOptions& options() const { return options_; }
   Progress& progress() { return progress_; }
 
@@ -33,9 +39,14 @@ class Job {
   void Submit(std::function<void()> transfer) { pool_.Submit(std::move(transfer)); }
   void Wait() { pool_.Wait(); }
 
-  // Whoever sees it leaves off: by a signal, or since the node is lost.
+  // Whoever sees it leaves off: by a signal, or since the node is lost or a disk is full.
   bool stopped() const { return stopped_; }
-  void Stop() { stopped_ = true; }
+  // Whether another run is to go on where this one was stopped: what is unfinished stays so.
+  bool interrupted() const { return interrupted_; }
+  void Stop() {
+    interrupted_ = true;
+    stopped_ = true;
+  }
 
   // What went wrong with one file, ours or the node's. The others go on, unless the node is lost.
   void FailLocal(std::string_view path, const absl::Status& status);
@@ -64,11 +75,14 @@ class Job {
  private:
   void Fail(std::string_view message);
 
-  const client::Files& files_;
+  const client::Client& client_;
+  const client::FilesOptions files_options_;
+  const client::Files files_;
   const CopyOptions options_;
   Progress& progress_;
   std::counting_semaphore<4> large_{4};
   std::atomic<bool> stopped_ = false;
+  std::atomic<bool> interrupted_ = false;
   std::atomic<bool> failed_ = false;
   std::atomic<bool> kept_ = false;
   bool one_file_ = false;  // Set before the first Submit().

@@ -21,6 +21,8 @@ namespace {
 
 constexpr char kPrefix[] = ".nacre-download-";
 constexpr mode_t kPrivate = 0600;
+// Of a directory that is being made. Nobody else has use for a sticky bit here, so it is a mark.
+constexpr mode_t kMaking = 01700;
 
 std::string RandomName() {
   absl::BitGen random;
@@ -131,12 +133,18 @@ absl::StatusOr<LocalDirectory> LocalDirectory::Open(const std::string& path) {
   return LocalDirectory(std::move(fd));
 }
 
-absl::StatusOr<LocalDirectory> LocalDirectory::Enter(const std::string& name, bool* made) const {
+absl::StatusOr<LocalDirectory> LocalDirectory::Enter(const std::string& name,
+                                                     bool* unfinished) const {
   if (absl::Status status = CheckName(name); !status.ok()) return status;
-  *made = ::mkdirat(fd_.get(), name.c_str(), 0700) == 0;
-  if (!*made && errno != EEXIST) return LocalError(errno);
+  *unfinished = ::mkdirat(fd_.get(), name.c_str(), kMaking) == 0;
+  if (!*unfinished && errno != EEXIST) return LocalError(errno);
   UniqueFd fd(::openat(fd_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.valid()) return LocalDirectory(std::move(fd));
+  if (fd.valid()) {
+    struct stat found {};
+    if (::fstat(fd.get(), &found) != 0) return LocalError(errno);
+    *unfinished |= found.st_uid == ::geteuid() && (found.st_mode & 01777) == kMaking;
+    return LocalDirectory(std::move(fd));
+  }
   if (errno == ENOTDIR || errno == ELOOP) {
     return absl::FailedPreconditionError("is no directory here, and not replaced by one");
   }
@@ -203,13 +211,18 @@ absl::Status LocalDirectory::MakeSymlink(const std::string& name, const std::str
   return LocalError(error);
 }
 
-absl::Status LocalDirectory::SetAttributes(uint32_t mode, absl::Time modify_time) const {
+absl::Status LocalDirectory::SetAttributes(uint32_t mode, absl::Time modify_time,
+                                           bool special) const {
+  struct stat found {};
+  if (!special && Describe(&found)) mode |= found.st_mode & S_ISGID;
   const std::array<timespec, 2> times = {ToTimespec(std::nullopt), ToTimespec(modify_time)};
   if (::fchmod(fd_.get(), mode) != 0 || ::futimens(fd_.get(), times.data()) != 0) {
     return LocalError(errno);
   }
   return absl::OkStatus();
 }
+
+bool LocalDirectory::Describe(struct stat* found) const { return ::fstat(fd_.get(), found) == 0; }
 
 bool LocalDirectory::Has(const std::string& name, uint64_t size, absl::Time modify_time) const {
   struct stat found {};

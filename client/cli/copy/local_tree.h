@@ -2,6 +2,8 @@
 #ifndef NACRE_CLIENT_CLI_COPY_LOCAL_TREE_H_
 #define NACRE_CLIENT_CLI_COPY_LOCAL_TREE_H_
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -62,8 +64,9 @@ class LocalDirectory {
   // Follows links: the path is our user's own.
   static absl::StatusOr<LocalDirectory> Open(const std::string& path);
 
-  // The directory `name` in this one, made if it is not there. `made`: whether it was.
-  absl::StatusOr<LocalDirectory> Enter(const std::string& name, bool* made) const;
+  // The directory `name` in this one, made if it is not there. `unfinished`: whether it was, now or
+  // by a run of ours that did not come to SetAttributes().
+  absl::StatusOr<LocalDirectory> Enter(const std::string& name, bool* unfinished) const;
 
   // Begins a file `name`, which may replace a regular file or a symbolic link.
   absl::StatusOr<LocalFile> Create(const std::string& name) const;
@@ -77,8 +80,12 @@ class LocalDirectory {
   absl::Status MakeSymlink(const std::string& name, const std::string& target,
                            absl::Time modify_time) const;
 
-  // What the directory is to be in the end. It is ours to write in until then.
-  absl::Status SetAttributes(uint32_t mode, absl::Time modify_time) const;
+  // What the directory is to be in the end. It is ours to write in until then. Without `special`, a
+  // set-group-ID bit that it has from the directory above stays.
+  absl::Status SetAttributes(uint32_t mode, absl::Time modify_time, bool special = false) const;
+
+  // It as it is now; false if that cannot be told.
+  bool Describe(struct stat* found) const;
 
   // Whether a regular file of this name, size and time is there.
   bool Has(const std::string& name, uint64_t size, absl::Time modify_time) const;
