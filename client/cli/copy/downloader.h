@@ -29,6 +29,9 @@ class Downloader {
   struct Directory;
   using DirectoryPtr = std::shared_ptr<const Directory>;
 
+  void CopyAll(const std::vector<std::string>& sources, std::string path, bool into);
+  bool CopyThrough(const std::string& source, std::string* target);
+  void CopyStream(const std::string& source, int fd, const std::string& name);
   void CopySource(const std::string& source, const DirectoryPtr& directory,
                   const std::string& name);
   void CopyEntry(const client::FileInfo& entry, const std::string& remote,
@@ -49,6 +52,8 @@ class Downloader {
   absl::Status Receive(client::FileReader& reader, LocalFile& file, absl::Status* failed_here);
   void Complete(const std::string& remote, const Directory& directory, const std::string& name,
                 client::FileReader& reader, LocalFile& file, bool whole);
+  bool IsThere(const std::string& remote, const DirectoryPtr& directory, const std::string& name);
+  absl::StatusOr<std::string> ReadChecksum(const std::string& remote, const std::string& version);
   absl::Status Compare(const std::string& remote, const client::FileReader& reader,
                        const LocalFile& file, bool whole, std::string* checksum);
 

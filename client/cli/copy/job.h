@@ -48,7 +48,8 @@ class Job {
     stopped_ = true;
   }
 
-  // What went wrong with one file, ours or the node's. The others go on, unless the node is lost.
+  // What went wrong with one file, ours or the node's. The others go on, unless the node is lost or
+  // a disk full.
   void FailLocal(std::string_view path, const absl::Status& status);
   void FailRemote(std::string_view path, const absl::Status& status);
   // All is done, but not as the user may think.
@@ -56,7 +57,8 @@ class Job {
 
   // A large transfer was left off whose beginning is kept.
   void Kept() { kept_ = true; }
-  bool kept() const { return kept_; }
+  // Whether there is such a beginning, or would be if we ended now.
+  bool can_go_on() const { return kept_ || large_running_ > 0; }
 
   // One file is done; with --checksum prints its line. `name` is the file's that was made.
   void Done(std::string_view name, std::string_view xxh3_128);
@@ -70,10 +72,29 @@ class Job {
   }
 
   // Held by a transfer of a large file: more of them at once are no faster, and take memory each.
-  std::counting_semaphore<4>& large() { return large_; }
+  class LargeTransfer {
+   public:
+    // Nothing, of one that is not `large`.
+    LargeTransfer(Job& job, bool large) : job_(large ? &job : nullptr) {
+      if (job_ == nullptr) return;
+      job_->large_.acquire();
+      ++job_->large_running_;
+    }
+    LargeTransfer(const LargeTransfer&) = delete;
+    LargeTransfer& operator=(const LargeTransfer&) = delete;
+    ~LargeTransfer() {
+      if (job_ == nullptr) return;
+      --job_->large_running_;
+      job_->large_.release();
+    }
+
+   private:
+    Job* job_;
+  };
 
  private:
-  void Fail(std::string_view message);
+  // `last`: the run stops with it.
+  void Fail(std::string_view message, bool last);
 
   const client::Client& client_;
   const client::FilesOptions files_options_;
@@ -81,12 +102,14 @@ class Job {
   const CopyOptions options_;
   Progress& progress_;
   std::counting_semaphore<4> large_{4};
+  std::atomic<int> large_running_ = 0;
   std::atomic<bool> stopped_ = false;
   std::atomic<bool> interrupted_ = false;
   std::atomic<bool> failed_ = false;
   std::atomic<bool> kept_ = false;
   bool one_file_ = false;  // Set before the first Submit().
   std::mutex output_mutex_;
+  std::mutex fail_mutex_;
   TransferPool pool_;
 };
 

@@ -25,7 +25,7 @@ class LocalFile {
  public:
   LocalFile(LocalFile&& other) noexcept;
   LocalFile& operator=(LocalFile&&) = delete;
-  ~LocalFile();  // Uncommitted: nothing is left, unless it is kept.
+  ~LocalFile();  // Uncommitted: nothing is left but what OpenPartial() has opened, if not empty.
 
   // How much is there already, of one that is gone on with.
   uint64_t size() const { return size_; }
@@ -34,8 +34,10 @@ class LocalFile {
   // So many zero bytes, which take no room.
   absl::Status Hole(uint64_t bytes);
 
-  // Leaves what is there for a later OpenPartial().
-  void Keep() { kept_ = true; }
+  // Whether what is there is left for a later OpenPartial().
+  bool kept() const { return kept_ && size_ > 0; }
+  // Leaves nothing: what is there is of no use.
+  void Drop() { kept_ = false; }
 
   absl::Status Commit(uint32_t mode, std::optional<absl::Time> modify_time);
 
@@ -90,7 +92,13 @@ class LocalDirectory {
   // Whether a regular file of this name, size and time is there.
   bool Has(const std::string& name, uint64_t size, absl::Time modify_time) const;
 
+  // XXH3-128 of what that file holds.
+  absl::StatusOr<std::string> Checksum(const std::string& name) const;
+
  private:
+  absl::StatusOr<LocalFile> OpenNamed(const std::string& name, const std::string& id, bool resume,
+                                      bool kept) const;
+
   explicit LocalDirectory(UniqueFd fd) : fd_(std::move(fd)) {}
 
   UniqueFd fd_;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,7 @@ constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 uint32_t MakingMode(uint32_t mode) { return (mode & 0755) | 01700; }
 
 constexpr uint32_t kSetGroupId = 02000;
+constexpr size_t kLongestPath = 4095;  // That a node takes.
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -66,9 +68,14 @@ void Uploader::Copy(const std::vector<std::string>& sources, const std::string& 
     job_.FailRemote(target, absl::FailedPreconditionError("is no directory to copy into"));
   } else {
     if (sources.size() == 1 && !job_.options().recursive) job_.ExpectOneFile();
+    std::set<std::string> taken;
     for (const std::string& source : sources) {
       if (job_.stopped()) break;
       const bool named = !into || IsEntryName(BaseName(source));
+      if (named && !taken.insert(BaseName(source)).second) {
+        job_.FailLocal(source, absl::AlreadyExistsError(kJustCopied));
+        continue;
+      }
       CopySource(source, into && named ? Join(target, BaseName(source)) : target, !named);
     }
   }
@@ -209,6 +216,11 @@ void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
     }
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
+    if (directory->below.Entry(name).path.size() > kLongestPath) {
+      job_.FailRemote(Join(directory->below.name, name),
+                      absl::InvalidArgumentError("the path is too long"));
+      continue;
+    }
     if (!IsDirectory(directory->fd.get(), *entry)) {
       job_.Submit([this, directory, name] { CopyEntry(directory, name); });
       continue;
@@ -277,12 +289,16 @@ void Uploader::CopyFile(int directory, const std::string& name, const std::strin
   if (!S_ISREG(found.st_mode)) {
     return job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
   }
-  if (job_.options().resume && IsThere(place, found)) return job_.progress().AddFile();
-  CopyOpenFile(std::move(fd), found, local, place);
+  LocalSource source(
+      std::move(fd), found, [this](uint64_t bytes) { job_.progress().AddBytes(bytes); },
+      [this](uint64_t bytes) { job_.progress().AddThere(bytes); },
+      [this] { return job_.stopped(); });
+  if (job_.options().resume && IsThere(place, found, source)) return;
+  CopyOpenFile(source, found, local, place);
 }
 
-void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::string& local,
-                            const Place& place) {
+void Uploader::CopyOpenFile(LocalSource& source, const struct stat& opened,
+                            const std::string& local, const Place& place) {
   const CopyOptions& options = job_.options();
   const bool large = static_cast<uint64_t>(opened.st_size) >= kResumableBytes;
   client::UploadOptions upload;
@@ -293,12 +309,8 @@ void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::s
   upload.resume = options.resume;
   if (large) upload.resume_id = UploadId(place.name, opened);
   job_.Expect(static_cast<uint64_t>(opened.st_size));
-  LocalSource source(
-      std::move(fd), opened, [this](uint64_t bytes) { job_.progress().AddBytes(bytes); },
-      [this] { return job_.stopped(); });
-  if (large) job_.large().acquire();
+  const Job::LargeTransfer transfer(job_, large);
   const auto result = place.files.Upload(place.path, upload, source);
-  if (large) job_.large().release();
   if (!result.ok()) {
     const bool lost = source.failed().ok() && absl::IsUnavailable(result.status());
     if (large && (job_.stopped() || lost)) job_.Kept();
@@ -310,29 +322,47 @@ void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::s
   job_.Done(place.name, result->xxh3_128);
 }
 
-// With --resume what an earlier run has copied, as far as times tell, is not copied again.
-bool Uploader::IsThere(const Place& place, const struct stat& source) {
+// With --resume what an earlier run has copied, as far as times tell, is not copied again; nor is
+// it with --checksum, if it holds the same.
+bool Uploader::IsThere(const Place& place, const struct stat& opened, const LocalSource& source) {
   if (!job_.options().KeepsTimes()) return false;
   const auto found = place.files.Stat(place.path);
-  return found.ok() && found->type == client::FileType::kRegular &&
-         found->size == static_cast<uint64_t>(source.st_size) &&
-         found->modify_time == absl::TimeFromTimespec(source.st_mtim);
+  if (!found.ok() || found->type != client::FileType::kRegular ||
+      found->size != static_cast<uint64_t>(opened.st_size) ||
+      found->modify_time != absl::TimeFromTimespec(opened.st_mtim)) {
+    return false;
+  }
+  std::string checksum;
+  if (job_.options().checksum) {
+    const auto theirs = ReadChecksum(place);
+    const auto ours = source.Checksum();
+    if (!theirs.ok() || !ours.ok() || *theirs != *ours) return false;
+    checksum = *ours;
+  }
+  job_.progress().AddThere(found->size);
+  job_.Done(place.name, checksum);
+  return true;
+}
+
+// What the node reads there now.
+absl::StatusOr<std::string> Uploader::ReadChecksum(const Place& place) {
+  const auto reader = place.files.Read(place.path, {.accept_holes = true});
+  if (!reader.ok()) return reader.status();
+  for (;;) {
+    const auto chunk = (*reader)->Next();
+    if (!chunk.ok()) return chunk.status();
+    if (job_.stopped()) return absl::CancelledError("interrupted");
+    if (chunk->end()) return (*reader)->summary().xxh3_128;
+  }
 }
 
 // A second proof: what the node reads there now is what was sent.
 void Uploader::ReadBack(const Place& place, const client::UploadResult& result) {
-  const auto reader = place.files.Read(place.path, {.accept_holes = true});
-  absl::Status status = reader.status();
-  while (status.ok() && !job_.stopped()) {
-    const auto chunk = (*reader)->Next();
-    status = chunk.status();
-    if (!status.ok() || !chunk->end()) continue;
-    if ((*reader)->summary().xxh3_128 == result.xxh3_128) {
-      return job_.Done(place.name, result.xxh3_128);
-    }
-    status = absl::DataLossError("holds something else than was sent: the checksum differs");
-  }
-  job_.FailRemote(place.name, status);
+  const auto checksum = ReadChecksum(place);
+  if (!checksum.ok()) return job_.FailRemote(place.name, checksum.status());
+  if (*checksum == result.xxh3_128) return job_.Done(place.name, result.xxh3_128);
+  job_.FailRemote(place.name,
+                  absl::DataLossError("holds something else than was sent: the checksum differs"));
 }
 
 void Uploader::CopyInput(const std::string& target) {

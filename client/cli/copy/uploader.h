@@ -11,6 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "client/cli/copy/job.h"
+#include "client/cli/copy/local_source.h"
 
 namespace nacre::cli {
 
@@ -54,9 +55,10 @@ class Uploader {
                 const Place& place);
   void CopyLink(int directory, const std::string& name, const struct stat& found,
                 const std::string& local, const Place& place);
-  void CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::string& local,
+  void CopyOpenFile(LocalSource& source, const struct stat& opened, const std::string& local,
                     const Place& place);
-  bool IsThere(const Place& place, const struct stat& source);
+  bool IsThere(const Place& place, const struct stat& opened, const LocalSource& source);
+  absl::StatusOr<std::string> ReadChecksum(const Place& place);
   void ReadBack(const Place& place, const client::UploadResult& result);
 
   Job& job_;
