@@ -25,10 +25,10 @@ struct FileFaults {
   std::atomic<int64_t> stall_read_after{-1};
   std::atomic<int64_t> stall_write_after{-1};
   std::atomic<bool> stalled{false};
-  std::atomic<int64_t> fail_read_after{-1};  // With PERMISSION_DENIED.
-  std::atomic<bool> no_space{false};         // For any write, as long as it is set.
-  std::atomic<int> empty_pages{0};           // Before each directory's entries; so many.
-  std::atomic<int> lose_answers{0};          // Of calls that were obeyed; so many.
+  std::atomic<int64_t> fail_read_at{-1};  // From there on PERMISSION_DENIED.
+  std::atomic<bool> no_space{false};      // For any write, as long as it is set.
+  std::atomic<int> empty_pages{0};        // Before each directory's entries; so many.
+  std::atomic<int> lose_answers{0};       // Of calls that were obeyed; so many.
   std::atomic<bool> wrong_checksum{false};
   std::atomic<int> watch_losses{0};
 };
