@@ -292,10 +292,9 @@ absl::Status Client::SignalSession(const std::string& session_id, int number, Ki
   request.mutable_signal()->set_scope(ToWire(scope));
   v1::SignalSessionResponse response;
   // Once: it may have been sent though the answer is lost.
-  return Repeat(impl_->channel(), impl_->target(), absl::ZeroDuration(),
-                [&](grpc::ClientContext* context) {
-                  return impl_->stub().SignalSession(context, request, &response);
-                });
+  return Repeat(impl_->connection(), absl::ZeroDuration(), [&](grpc::ClientContext* context) {
+    return impl_->stub().SignalSession(context, request, &response);
+  });
 }
 
 absl::Status Client::ResizeTerminal(const std::string& session_id, uint32_t rows,

@@ -4,11 +4,12 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "client/repeat.h"
 #include "client/target.h"
 
 namespace nacre::client {
@@ -18,11 +19,11 @@ struct Connection {
   std::shared_ptr<grpc::Channel> channel;
   Target target;
   absl::Duration resume_for;
+  // Whether the node has ever answered: then a loss is one, and worth our patience.
+  std::shared_ptr<std::atomic<bool>> answered = std::make_shared<std::atomic<bool>>(false);
 
   // For what can be asked again without harm.
-  absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*)>& attempt) const {
-    return client::Repeat(channel, target, resume_for, attempt);
-  }
+  absl::Status Repeat(const std::function<grpc::Status(grpc::ClientContext*)>& attempt) const;
 };
 
 }  // namespace nacre::client

@@ -8,6 +8,12 @@
 #include "client/status.h"
 
 namespace nacre::client {
+namespace {
+
+// Of a hole at once: hashing one takes its time, and between two the caller may leave.
+constexpr uint64_t kHoleBytes = 1 << 30;
+
+}  // namespace
 
 FileReader::Impl::Impl(std::shared_ptr<const FileCalls> calls, const std::string& path,
                        const ReadOptions& options)
@@ -54,6 +60,11 @@ void FileReader::Impl::CloseStream() {
 
 absl::StatusOr<FileChunk> FileReader::Impl::Next() {
   while (failed_.ok() && !done_) {
+    if (hole_left_ > 0) {
+      auto chunk = TakeHole();
+      failed_ = chunk.status();
+      return chunk;
+    }
     if (stream_->Read(&response_)) {
       auto chunk = Take();
       if (chunk.ok() && (done_ || !chunk->end())) return chunk;
@@ -90,11 +101,8 @@ absl::StatusOr<FileChunk> FileReader::Impl::Take() {
       return chunk;
     }
     case v1::ReadFileResponse::kHole: {
-      chunk.hole = response_.hole();
-      if (absl::Status status = Enter(chunk.hole); !status.ok()) return status;
-      segment_.AddHole(chunk.hole);
-      if (resumed_) whole_.AddHole(chunk.hole);
-      return chunk;
+      hole_left_ = response_.hole();
+      return hole_left_ > 0 ? TakeHole() : chunk;
     }
     case v1::ReadFileResponse::kEnd:
       if (absl::Status status = Prove(response_.end()); !status.ok()) return status;
@@ -103,6 +111,15 @@ absl::StatusOr<FileChunk> FileReader::Impl::Take() {
     default:
       return chunk;  // Something that this release does not know, and needs not.
   }
+}
+
+absl::StatusOr<FileChunk> FileReader::Impl::TakeHole() {
+  FileChunk chunk{.offset = first_ + received_, .hole = std::min(hole_left_, kHoleBytes)};
+  if (absl::Status status = Enter(chunk.hole); !status.ok()) return status;
+  hole_left_ -= chunk.hole;
+  segment_.AddHole(chunk.hole);
+  if (resumed_) whole_.AddHole(chunk.hole);
+  return chunk;
 }
 
 // Counts them. More than was asked for, or than the file has, is no file's content.

@@ -27,6 +27,7 @@ class FileReader::Impl {
   void CloseStream();
   absl::Status Resume(const absl::Status& cause);
   absl::StatusOr<FileChunk> Take();
+  absl::StatusOr<FileChunk> TakeHole();
   absl::Status Enter(uint64_t bytes);
   absl::Status Prove(const v1::ReadEnd& end);
 
@@ -43,7 +44,8 @@ class FileReader::Impl {
 
   FileInfo head_;
   uint64_t received_ = 0;
-  FileHash whole_;  // What all streams have brought, once there is a second one.
+  uint64_t hole_left_ = 0;  // Of a hole that is told in pieces.
+  FileHash whole_;          // What all streams have brought, once there is a second one.
   bool resumed_ = false;
   bool done_ = false;
   absl::Status failed_;

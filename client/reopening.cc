@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/time/clock.h"
+#include "client/repeat.h"
 
 namespace nacre::client {
 
@@ -28,9 +29,8 @@ absl::Status Reopening::OpenAgain(const absl::Status& cause, bool had_progress,
     return GiveUp(connection_.target, cause);
   }
   const absl::Duration patience = std::max(give_up_at - absl::Now(), absl::ZeroDuration());
-  const absl::Status status =
-      client::Repeat(connection_.channel, connection_.target, patience,
-                     [&](grpc::ClientContext* /*context*/) { return attempt(); });
+  const absl::Status status = client::Repeat(
+      connection_, patience, [&](grpc::ClientContext* /*context*/) { return attempt(); });
   opened_at_ = absl::Now();
   return status;
 }

@@ -35,17 +35,28 @@ absl::Status GiveUp(const Target& target, const absl::Status& last) {
   return status;
 }
 
-absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
-                    absl::Duration patience,
+absl::Status Connection::Repeat(
+    const std::function<grpc::Status(grpc::ClientContext*)>& attempt) const {
+  return client::Repeat(*this, resume_for, attempt);
+}
+
+absl::Status Repeat(const Connection& connection, absl::Duration patience,
                     const std::function<grpc::Status(grpc::ClientContext*)>& attempt) {
+  grpc::Channel* const channel = connection.channel.get();
+  const Target& target = connection.target;
   Backoff backoff;
-  const absl::Time connect_until = absl::Now() + std::min(patience, kFirstConnection);
+  // One that has answered before is restarting.
+  const bool known = *connection.answered;
+  const absl::Time connect_until =
+      absl::Now() + (known ? patience : std::min(patience, kFirstConnection));
   while (!Connect(*channel)) {
+    const absl::Time now = absl::Now();
     // Where nothing is wrong otherwise, the node's front end may just have gone.
-    if (absl::Now() >= connect_until || !WhyNoConnection(target).empty()) {
-      return ExplainNoConnection(target, "it does not take connections");
+    if (now >= connect_until || (!known && !WhyNoConnection(target).empty())) {
+      const absl::Status status = ExplainNoConnection(target, "it does not take connections");
+      return known ? GiveUp(target, status) : status;
     }
-    absl::SleepFor(backoff.Next());
+    absl::SleepFor(known ? std::min(backoff.Next(), connect_until - now) : backoff.Next());
   }
   backoff = Backoff();
   absl::Time lost_at = absl::InfiniteFuture();
@@ -53,7 +64,10 @@ absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target&
     const absl::Time begun = absl::Now();
     grpc::ClientContext context;
     absl::Status status = FromGrpc(attempt(&context));
-    if (!IsConnectionLoss(status)) return status;
+    if (!IsConnectionLoss(status)) {
+      *connection.answered = true;
+      return status;
+    }
     const absl::Time now = absl::Now();
     // One that held for long was a connection of its own.
     if (now - begun > Backoff::kLast) {

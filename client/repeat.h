@@ -9,15 +9,15 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "client/connection.h"
 #include "client/target.h"
 
 namespace nacre::client {
 
 // Connects, then attempts until the answer is something else than a lost connection, for `patience`
 // after a loss; with 0 just once. UNAVAILABLE at once, with the cause, when there is no connection
-// to begin with.
-absl::Status Repeat(const std::shared_ptr<grpc::Channel>& channel, const Target& target,
-                    absl::Duration patience,
+// to begin with and never was one.
+absl::Status Repeat(const Connection& connection, absl::Duration patience,
                     const std::function<grpc::Status(grpc::ClientContext*)>& attempt);
 
 // The error of who has tried for long enough: UNAVAILABLE with what the last loss said.

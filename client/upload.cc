@@ -53,6 +53,7 @@ grpc::Status Upload::FindOffset(uint64_t* offset) {
   const grpc::Status status = calls_.stub->GetUpload(&context, request, &response);
   if (status.error_code() == grpc::StatusCode::NOT_FOUND) return grpc::Status::OK;
   if (!status.ok()) return status;
+  if (attempts_ == 1) source_.HasUpTo(response.size());
   source_failed_ = HashUpTo(response.size());
   if (!source_failed_.ok()) return {grpc::StatusCode::ABORTED, "the source cannot be read"};
   if (hash_.bytes() >= response.size()) *offset = response.size();

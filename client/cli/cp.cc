@@ -1,5 +1,6 @@
 // nacre cp
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,7 +29,7 @@ constexpr char kExamples[] = R"(
 Copies files to the node or from it. Paths there are written :PATH, absolute or from the user's home,
 which ":" is; "-" is our standard input or output. As cp: into DST if that is a directory.
 
-Permissions are kept; with -r and with -p times are too, and with -p also set-user-ID, set-group-ID
+Permissions are kept, here but for the umask without -r and -p; with these times are too, and with -p also set-user-ID, set-group-ID
 and sticky bits. With -r symbolic links stay links; special files are skipped, and the exit status
 is 1. A file takes its name in one step, whole. Every byte is proven by XXH3-128 on its way.
 
@@ -47,6 +48,7 @@ Exit status: 0, 1 if something was not copied or changed meanwhile, 2 if the usa
 after signal N.)";
 
 constexpr uint64_t kMostCalls = 64;
+constexpr char kNoChecksum[] = "--checksum reads again what was written, which \"-\" can't be";
 
 // What the words of the command line name, all sources on one side.
 struct Plan {
@@ -55,7 +57,8 @@ struct Plan {
   std::string target;
 };
 
-absl::StatusOr<Plan> MakePlan(const std::vector<std::string>& words, bool recursive) {
+absl::StatusOr<Plan> MakePlan(const std::vector<std::string>& words, bool recursive,
+                              bool checksum) {
   if (words.size() < 2) return absl::InvalidArgumentError("a source or a destination is missing");
   Plan plan{.upload = IsRemote(words.back())};
   for (size_t i = 0; i + 1 < words.size(); ++i) {
@@ -67,12 +70,16 @@ absl::StatusOr<Plan> MakePlan(const std::vector<std::string>& words, bool recurs
     if (!remote && !plan.upload) {
       return absl::InvalidArgumentError("no side is on the node: paths there are written :PATH");
     }
+    if (words[i] == "-" && checksum) return absl::InvalidArgumentError(kNoChecksum);
     if (words[i] == "-" && (words.size() > 2 || recursive)) {
       return absl::InvalidArgumentError("\"-\" is one file: neither others nor -r go with it");
     }
     plan.sources.push_back(remote ? RemotePath(words[i]) : words[i]);
   }
   plan.target = plan.upload ? RemotePath(words.back()) : words.back();
+  if (plan.target == "-" && !plan.upload && checksum) {
+    return absl::InvalidArgumentError(kNoChecksum);
+  }
   if (plan.target == "-" && !plan.upload && (words.size() > 2 || recursive)) {
     return absl::InvalidArgumentError("\"-\" is one file: neither others nor -r go with it");
   }
@@ -89,10 +96,13 @@ void RaiseOpenFiles() {
 
 // What the thread that takes signals shares with the copy, and keeps alive.
 struct CopyRun {
-  CopyRun(client::Files to_use, const CopyOptions& options, bool shows_progress)
-      : files(std::move(to_use)), progress(shows_progress), job(files, options, progress) {}
+  CopyRun(std::unique_ptr<client::Client> to_use, const std::string& run_as,
+          const CopyOptions& options, bool shows_progress)
+      : client(std::move(to_use)),
+        progress(shows_progress),
+        job(*client, {.run_as = run_as}, options, progress) {}
 
-  const client::Files files;
+  const std::unique_ptr<client::Client> client;
   Progress progress;
   Job job;
   std::atomic<int> signal = 0;
@@ -123,30 +133,32 @@ class Cp : public Verb {
   bool TakesPaths() const override { return true; }
 
   int Run(const CommonArguments& common, const std::vector<std::string>& words) override {
-    const auto plan = MakePlan(words, options_.recursive);
+    const auto plan = MakePlan(words, options_.recursive, options_.checksum);
     if (!plan.ok()) return ReportUsage("cp", plan.status());
     if (calls_.has_value() && (*calls_ < 1 || *calls_ > kMostCalls)) {
       return ReportUsage("cp", "-j is 1 to 64");
     }
     options_.calls = static_cast<int>(calls_.value_or(static_cast<uint64_t>(options_.calls)));
+    options_.umask = ::umask(0);
+    (void)::umask(options_.umask);
     const sigset_t held = HoldSignals();
     RaiseOpenFiles();
-    const auto client = client::Client::Connect({.target = common.host});
+    auto client = client::Client::Connect({.target = common.host});
     if (!client.ok()) {
       Report(client.status());
       return kExitFailure;
     }
     const bool on_terminal = ::isatty(STDERR_FILENO) != 0;
-    const auto run = std::make_shared<CopyRun>(client::Files(**client, {.run_as = run_as_}),
-                                               options_, on_terminal && !quiet_ && !no_progress_);
-    StopOnInterrupt(held, *plan, run);
+    const auto run = std::make_shared<CopyRun>(*std::move(client), run_as_, options_,
+                                               on_terminal && !quiet_ && !no_progress_);
+    StopOnInterrupt(held, *plan, common, run);
     Copy(*plan, run->job);
     run->progress.Hide();
     if (run->signal != 0) {
-      SayInterrupted(*plan, run->job.kept());
+      SayInterrupted(*plan, common, run->job);
       ::_exit(ExitOfSignal(run->signal));
     }
-    if (run->job.kept()) SayHowToGoOn("the copy broke off", *plan);
+    if (run->job.can_go_on()) SayHowToGoOn("the copy broke off", *plan, common);
     if ((on_terminal && !quiet_) || common.verbosity > 0) {
       Report(FormatSummary(run->progress.state()));
     }
@@ -166,7 +178,7 @@ class Cp : public Verb {
     }
   }
 
-  void StopOnInterrupt(const sigset_t& held, const Plan& plan,
+  void StopOnInterrupt(const sigset_t& held, const Plan& plan, const CommonArguments& common,
                        const std::shared_ptr<CopyRun>& run) const {
     OnInterrupt(
         held,
@@ -174,30 +186,43 @@ class Cp : public Verb {
           run->signal = number;
           run->job.Stop();
         },
-        [this, plan, run](int number) {
+        [this, plan, common, run](int number) {
           run->progress.Hide();
-          SayInterrupted(plan, /*kept=*/true);
+          SayInterrupted(plan, common, run->job);
           ::_exit(ExitOfSignal(number));
         });
   }
 
-  void SayInterrupted(const Plan& plan, bool kept) const {
-    if (kept) {
-      SayHowToGoOn("interrupted", plan);
+  void SayInterrupted(const Plan& plan, const CommonArguments& common, const Job& job) const {
+    if (job.can_go_on()) {
+      SayHowToGoOn("interrupted", plan, common);
     } else {
       Report(std::string_view("interrupted"));
     }
   }
 
-  void SayHowToGoOn(const std::string& what, const Plan& plan) const {
+  void SayHowToGoOn(const std::string& what, const Plan& plan,
+                    const CommonArguments& common) const {
     std::string line = absl::StrCat(what, "; go on with nacre cp --resume");
+    if (!common.host.empty()) absl::StrAppend(&line, " -H ", Quoted(common.host));
+    if (!run_as_.empty()) absl::StrAppend(&line, " -u ", Quoted(run_as_));
     if (options_.recursive) line.append(" -r");
     if (options_.preserve) line.append(" -p");
-    if (!run_as_.empty()) absl::StrAppend(&line, " -u ", Quoted(run_as_));
+    if (options_.checksum) line.append(" --checksum");
+    if (options_.sync) line.append(" --sync");
+    if (calls_.has_value()) absl::StrAppend(&line, " -j ", *calls_);
+    std::vector<std::string> words;
     for (const std::string& source : plan.sources) {
-      absl::StrAppend(&line, " ", Quoted(plan.upload ? source : ":" + source));
+      words.push_back(plan.upload ? source : ":" + source);
     }
-    Report(absl::StrCat(line, " ", Quoted(plan.upload ? ":" + plan.target : plan.target)));
+    words.push_back(plan.upload ? ":" + plan.target : plan.target);
+    for (const std::string& word : words) {
+      if (!word.starts_with('-')) continue;
+      line.append(" --");
+      break;
+    }
+    for (const std::string& word : words) absl::StrAppend(&line, " ", Quoted(word));
+    Report(line);
   }
 
   CopyOptions options_;

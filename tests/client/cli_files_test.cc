@@ -136,6 +136,61 @@ TEST_F(NacreFiles, CpKeepsHoles) {
   EXPECT_TRUE(Get(Here("t")) == Get(Here("s")));
 }
 
+// Permissions and time of a directory.
+std::string Attributes(const std::string& path) {
+  struct stat found {};
+  EXPECT_EQ(lstat(path.c_str(), &found), 0);
+  return std::to_string(found.st_mode & 07777) + " " + std::to_string(found.st_mtim.tv_sec);
+}
+
+void SetAttributes(const std::string& path, mode_t mode, time_t time) {
+  const timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
+  EXPECT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  EXPECT_EQ(chmod(path.c_str(), mode), 0);
+}
+
+TEST_F(NacreFiles, CpLeavesDirectoriesAsTheyAreButThoseThatItMakes) {
+  for (const std::string& root : {here_.path(), node_.directory()}) {
+    fs::create_directories(root + "/src/there");
+    fs::create_directories(root + "/dst/src/there");
+    SetAttributes(root + "/src/there", 0755, 1000);
+    SetAttributes(root + "/dst/src/there", 02700, 2000);
+    SetAttributes(root + "/dst/src", 0755, 3000);
+    fs::create_directory(root + "/src/made");
+    SetAttributes(root + "/src/made", 0750, 4000);
+    fs::create_directory(root + "/src/begun");
+    SetAttributes(root + "/src/begun", 0755, 5000);
+    fs::create_directory(root + "/dst/src/begun");
+  }
+  SetAttributes(Here("dst/src/begun"), 01700, 1);   // As an interrupted run leaves it,
+  SetAttributes(There("dst/src/begun"), 01755, 1);  // here and there.
+  for (const std::string option : {"--no-progress", "--resume"}) {
+    EXPECT_EQ(Run({"cp", "-r", option, Here("src"), ":dst"}).status, 0);
+    EXPECT_EQ(Run({"cp", "-r", option, ":src", Here("dst")}).status, 0);
+    for (const std::string& root : {here_.path(), node_.directory()}) {
+      EXPECT_EQ(Attributes(root + "/dst/src/there"), std::to_string(02700) + " 2000") << root;
+      EXPECT_EQ(Attributes(root + "/dst/src/made"), std::to_string(0750) + " 4000") << root;
+      EXPECT_EQ(Attributes(root + "/dst/src/begun"), std::to_string(0755) + " 5000") << root;
+    }
+  }
+  EXPECT_EQ(Run({"cp", "-rp", Here("src"), ":dst"}).status, 0);
+  EXPECT_EQ(Attributes(There("dst/src/there")), std::to_string(0755) + " 1000");
+}
+
+TEST_F(NacreFiles, CpCopiesNoDirectoryIntoItself) {
+  fs::create_directories(There("d/e"));
+  Put(There("d/f"), "x");
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"cp", "-r", There("d"), ":d/e"}, {"cp", "-r", ":d", There("d/e")}}) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("into itself"), std::string::npos) << outcome.err;
+    EXPECT_EQ(Get(There("d/e/d/f")), "x");
+    EXPECT_FALSE(fs::exists(There("d/e/d/e/d")));
+    fs::remove_all(There("d/e/d"));
+  }
+}
+
 TEST_F(NacreFiles, CpSkipsSpecialFilesAndSaysSo) {
   fs::create_directory(Here("d"));
   ASSERT_EQ(mkfifo(Here("d/p").c_str(), 0600), 0);
@@ -188,8 +243,8 @@ TEST_F(NacreFiles, CpThatWasInterruptedSaysHowItGoesOnAndDoes) {
   Await(true);
   nacre.Signal(SIGINT);
   EXPECT_EQ(nacre.Wait(), 130);
-  EXPECT_EQ(ReadAll(nacre.err.reader()),
-            "nacre: interrupted; go on with nacre cp --resume -p " + Here("f") + " :f\n");
+  EXPECT_EQ(ReadAll(nacre.err.reader()), "nacre: interrupted; go on with nacre cp --resume -H " +
+                                             node_.target() + " -p " + Here("f") + " :f\n");
   Await(false);
   EXPECT_EQ(Run({"cp", "--resume", "-p", Here("f"), ":f"}).status, 0);
   EXPECT_TRUE(Get(There("f")) == content);
@@ -219,6 +274,141 @@ TEST_F(NacreFiles, CpThatWasKilledGoesOnOnlyIfAsked) {
     EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
     fs::remove(Here("f"));
   }
+}
+
+TEST_F(NacreFiles, CpKeepsWhatHasComeWhateverGoesWrong) {
+  const std::string content(20 << 20, 'x');
+  Put(There("f"), content);
+  node_.faults.fail_read_at = 10 << 20;
+  Outcome outcome = Run({"cp", "--checksum", "-j", "3", ":f", Here("f")});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("go on with nacre cp --resume -H " + node_.target() +
+                             " --checksum -j 3 :f " + Here("f")),
+            std::string::npos)
+      << outcome.err;
+  // Not even a file that can't be opened just now costs what is there.
+  node_.faults.fail_read_at = 8 << 20;
+  EXPECT_EQ(Run({"cp", "--resume", ":f", Here("f")}).status, 1);
+  const uint64_t before = node_.bytes_read;
+  outcome = Run({"cp", "-v", "--resume", ":f", Here("f")});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_LT(node_.bytes_read - before, 11U << 20);
+  EXPECT_NE(outcome.err.find(" were there already"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(Get(Here("f")) == content);
+  EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
+  // One of another version is of no use.
+  node_.faults.wrong_checksum = true;
+  EXPECT_EQ(Run({"cp", ":f", Here("g")}).status, 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(here_.path()), {}), 1);
+}
+
+TEST_F(NacreFiles, CpFollowsTheTargetThatItIsGiven) {
+  Put(There("f"), "new");
+  fs::create_directory(Here("d"));
+  Put(Here("d/real"), "old");
+  fs::create_symlink("d/real", Here("link"));
+  EXPECT_EQ(Run({"cp", ":f", Here("link")}).status, 0);
+  EXPECT_TRUE(fs::is_symlink(Here("link")));
+  EXPECT_EQ(Get(Here("d/real")), "new");
+  fs::create_symlink("nowhere", Here("dangling"));
+  EXPECT_EQ(Run({"cp", ":f", Here("dangling")}).status, 1);
+  EXPECT_TRUE(fs::is_symlink(Here("dangling")));
+  EXPECT_EQ(Run({"cp", ":f", "/dev/stdout"}).out, "new");
+  EXPECT_EQ(Run({"cp", ":f", "/dev/null"}).status, 0);
+  EXPECT_EQ(Run({"cp", "-r", ":f", "/dev/null"}).status, 0);
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  ASSERT_EQ(mkfifo(Here("p").c_str(), 0600), 0);
+  Nacre nacre({"-H", node_.target(), "cp", ":f", Here("p")});
+  EXPECT_EQ(Get(Here("p")), "new");
+  EXPECT_EQ(nacre.Wait(), 0);
+}
+
+TEST_F(NacreFiles, CpObeysTheUmaskAsCpDoes) {
+  Put(There("f"), "x");
+  chmod(There("f").c_str(), 0666);
+  const mode_t before = umask(027);
+  EXPECT_EQ(Run({"cp", ":f", Here("f")}).status, 0);
+  EXPECT_EQ(Run({"cp", "-p", ":f", Here("g")}).status, 0);
+  umask(before);
+  struct stat found {};
+  ASSERT_EQ(stat(Here("f").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 07777, 0640U);
+  ASSERT_EQ(stat(Here("g").c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 07777, 0666U);
+}
+
+TEST_F(NacreFiles, CpWithChecksumLooksAtWhatIsThere) {
+  for (const std::string& root : {here_.path(), node_.directory()}) {
+    fs::create_directory(root + "/d");
+    Put(root + "/d/same", "same");
+    Put(root + "/d/other", root == here_.path() ? "here!" : "there");
+    SetAttributes(root + "/d/same", 0644, 1000);
+    SetAttributes(root + "/d/other", 0644, 1000);
+  }
+  EXPECT_EQ(Run({"cp", "-r", "--resume", ":d", here_.path()}).status, 0);
+  EXPECT_EQ(Get(Here("d/other")), "here!");
+  const Outcome outcome = Run({"cp", "-r", "--resume", "--checksum", ":d", here_.path()});
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 2) << outcome.out;
+  EXPECT_EQ(Get(Here("d/other")), "there");
+  Put(Here("d/other"), "again");
+  SetAttributes(Here("d/other"), 0644, 1000);
+  const int messages = node_.write_messages;
+  EXPECT_EQ(Run({"cp", "-r", "--resume", "--checksum", Here("d"), ":"}).status, 0);
+  EXPECT_EQ(Get(There("d/other")), "again");
+  EXPECT_EQ(node_.write_messages - messages, 1);
+}
+
+TEST_F(NacreFiles, CpOverwritesNothingThatItHasJustCopied) {
+  for (const std::string& root : {here_.path(), node_.directory()}) {
+    fs::create_directories(root + "/a");
+    fs::create_directories(root + "/b");
+    fs::create_directories(root + "/d");
+    Put(root + "/a/f", "a");
+    Put(root + "/b/f", "b");
+  }
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"cp", Here("a/f"), Here("b/f"), ":d"}, {"cp", ":a/f", ":b/f", Here("d")}}) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_NE(outcome.err.find("just copied"), std::string::npos) << outcome.err;
+  }
+  EXPECT_EQ(Get(Here("d/f")) + Get(There("d/f")), "aa");
+}
+
+TEST_F(NacreFiles, CpStopsWhereADiskIsFull) {
+  MakeTree(Here("tree"));
+  node_.faults.no_space = true;
+  const Outcome outcome = Run({"cp", "-r", Here("tree"), ":"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("the disk is full"), std::string::npos) << outcome.err;
+  chmod(Here("tree/sub").c_str(), 0755);
+  chmod(There("tree/sub").c_str(), 0755);
+}
+
+TEST_F(NacreFiles, CpIsNotKeptBusyWithNothing) {
+  fs::create_directory(There("d"));
+  Put(There("d/f"), "x");
+  node_.faults.empty_pages = 100;
+  EXPECT_EQ(Run({"cp", "-r", ":d", Here("d")}).status, 0);
+  EXPECT_EQ(Get(Here("d/f")), "x");
+  node_.faults.empty_pages = 1 << 30;
+  const Outcome outcome = Run({"cp", "-r", ":d", Here("e")});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("nothing without end"), std::string::npos) << outcome.err;
+}
+
+TEST_F(NacreFiles, CpOutlivesANodeThatRestarts) {
+  const std::string content(20 << 20, 'x');
+  fs::create_directory(There("d"));
+  for (const char* name : {"a", "b", "c"}) Put(There("d/") + name, content);
+  node_.faults.stall_read_after = 1 << 20;
+  Nacre nacre({"-H", node_.target(), "cp", "-r", "-j", "1", ":d", Here("d")});
+  Await(true);
+  node_.Restart(absl::Seconds(2));
+  EXPECT_EQ(nacre.Wait(), 0) << ReadAll(nacre.err.reader());
+  EXPECT_EQ(Get(Here("d/a")).size() + Get(Here("d/b")).size() + Get(Here("d/c")).size(),
+            3 * content.size());
 }
 
 TEST_F(NacreFiles, CpReportsWhatItCannotReadAndGoesOn) {
@@ -260,6 +450,8 @@ TEST_F(NacreFiles, CpUsedWronglySaysHow) {
                                              {"cp", ":a", ":b"},
                                              {"cp", "a", ":b", ":c"},
                                              {"cp", "-r", "-", ":b"},
+                                             {"cp", "--checksum", "-", ":b"},
+                                             {"cp", "--checksum", ":b", "-"},
                                              {"cp", "-j", "0", "a", ":b"},
                                              {"ls", "/etc"},
                                              {"cat"},

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "client/cli/copy/local_source.h"
 #include "client/cli/copy/local_tree.h"
@@ -18,11 +19,13 @@
 #include "client/cli/copy/transfer_pool.h"
 #include "client/cli/file_line.h"
 #include "client/cli/remote_path.h"
+#include "client/file_hash.h"
 #include "tests/client/fake_node.h"
 
 namespace nacre::cli {
 namespace {
 
+using client::FileHash;
 using client::TemporaryDirectory;
 
 std::string Content(const std::string& path) {
@@ -98,6 +101,11 @@ TEST(Progress, TellsWhatIsKnown) {
   EXPECT_EQ(FormatProgress(known, 80), "0 files, 1.0 MiB of 4.0 MiB (25%), 512.0 KiB/s, 7s left");
   EXPECT_EQ(FormatProgress({.total_bytes = 0}, 80), "0 files, 0 B of 0 B (100%), 0 B/s");
   EXPECT_EQ(FormatSummary(state), "1 file, 1.0 MiB in 2s (512.0 KiB/s)");
+  const ProgressState resumed{
+      .bytes = 1 << 20, .there = 1 << 20, .total_bytes = 4 << 20, .elapsed = absl::Seconds(2)};
+  EXPECT_EQ(FormatProgress(resumed, 80), "0 files, 2.0 MiB of 4.0 MiB (50%), 512.0 KiB/s, 5s left");
+  EXPECT_EQ(FormatSummary(resumed),
+            "0 files, 1.0 MiB in 2s (512.0 KiB/s), 1.0 MiB were there already");
 }
 
 TEST(Progress, FitsTheWindow) {
@@ -159,7 +167,13 @@ TEST_F(LocalTree, AFileTakesItsNameAtTheEnd) {
 
 TEST_F(LocalTree, AnUncommittedFileLeavesNothing) {
   { ASSERT_TRUE(tree_.Create("f")->Write("x").ok()); }
-  { ASSERT_TRUE(tree_.OpenPartial("f", "id", false)->Write("x").ok()); }
+  { ASSERT_TRUE(tree_.OpenPartial("f", "id", false).ok()); }
+  {
+    auto file = tree_.OpenPartial("f", "id", false);
+    ASSERT_TRUE(file->Write("x").ok());
+    EXPECT_TRUE(file->kept());
+    file->Drop();
+  }
   EXPECT_EQ(EntriesOf(directory_.path()), 0U);
 }
 
@@ -169,7 +183,6 @@ TEST_F(LocalTree, APartialFileIsGoneOnWith) {
     ASSERT_TRUE(file.ok()) << file.status();
     EXPECT_TRUE(file->Write("abc").ok());
     EXPECT_TRUE(absl::IsFailedPrecondition(tree_.OpenPartial("f", "id", true).status()));
-    file->Keep();
   }
   auto file = tree_.OpenPartial("f", "id", true);
   ASSERT_TRUE(file.ok()) << file.status();
@@ -188,6 +201,43 @@ TEST_F(LocalTree, APartialFileThatIsNotOursIsNotTouched) {
   EXPECT_FALSE(tree_.OpenPartial("f", "a", false).ok());
   EXPECT_FALSE(tree_.OpenPartial("f", "b", false).ok());
   EXPECT_EQ(Content(other.path() + "/victim"), "precious");
+}
+
+TEST_F(LocalTree, WhatAKilledRunHasLeftUnderATemporaryNameGivesWay) {
+  std::string temporary;
+  ASSERT_TRUE(tree_.MakeSymlink("f", "x", absl::Now()).ok());
+  {
+    // The name is the same each time: found by having it be in the way.
+    client::FileHash hash;
+    hash.Add("f");
+    temporary = ".nacre-download-" + absl::BytesToHexString(hash.Canonical().substr(0, 8));
+  }
+  std::ofstream(Path(temporary)) << "stale";
+  auto file = tree_.Create("f");
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(file->Write("new").ok());
+  ASSERT_TRUE(file->Commit(0600, std::nullopt).ok());
+  EXPECT_EQ(Content(Path("f")), "new");
+  std::filesystem::create_symlink("stale", Path(temporary));
+  EXPECT_TRUE(tree_.MakeSymlink("f", "y", absl::Now()).ok());
+  EXPECT_EQ(std::filesystem::read_symlink(Path("f")), "y");
+  std::filesystem::create_directory(Path(temporary));
+  EXPECT_FALSE(tree_.MakeSymlink("f", "z", absl::Now()).ok());
+  std::filesystem::remove(Path(temporary));
+  EXPECT_EQ(EntriesOf(directory_.path()), 1U);
+}
+
+TEST_F(LocalTree, ADirectoryThatWasBegunIsKnown) {
+  bool unfinished = false;
+  ASSERT_TRUE(tree_.Enter("d", &unfinished).ok());
+  EXPECT_TRUE(unfinished);
+  unfinished = false;
+  const auto again = tree_.Enter("d", &unfinished);
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(unfinished);
+  ASSERT_TRUE(again->SetAttributes(0700, absl::Now()).ok());
+  ASSERT_TRUE(tree_.Enter("d", &unfinished).ok());
+  EXPECT_FALSE(unfinished);
 }
 
 TEST_F(LocalTree, NoNameLeadsOut) {
@@ -254,8 +304,11 @@ TEST_F(LocalTree, ASourceTellsItsHoles) {
   struct stat opened {};
   ASSERT_EQ(fstat(fd.get(), &opened), 0);
   uint64_t advanced = 0;
+  uint64_t skipped = 0;
   LocalSource source(
-      std::move(fd), opened, [&](uint64_t bytes) { advanced += bytes; }, [] { return false; });
+      std::move(fd), opened, [&](uint64_t bytes) { advanced += bytes; },
+      [&](uint64_t bytes) { skipped += bytes; }, [] { return false; });
+  source.HasUpTo(hole + 1);
   uint64_t offset = 0;
   uint64_t holes = 0;
   std::string content;
@@ -271,7 +324,11 @@ TEST_F(LocalTree, ASourceTellsItsHoles) {
     content.append(data);
   }
   EXPECT_EQ(offset, 3 * hole);
-  EXPECT_EQ(advanced, 3 * hole);
+  EXPECT_EQ(advanced, 2 * hole - 1);
+  EXPECT_EQ(skipped, hole + 1);
+  FileHash hash;
+  hash.Add(Content(Path("s")));
+  EXPECT_EQ(*source.Checksum(), hash.Canonical());
   EXPECT_GT(holes, hole);
   EXPECT_EQ(content.substr(0, 3), "abc");
   EXPECT_FALSE(source.HasChanged());

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "absl/time/clock.h"
 #include "base/unique_fd.h"
 #include "client/file_hash.h"
 #include "client/utf8.h"
@@ -116,6 +117,11 @@ class FakeFiles::Service : public v1::FileService::Service {
     ::closedir(directory);
     const size_t page = request->page_size() == 0 ? 1000 : request->page_size();
     size_t at = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+    if (node_.faults.empty_pages > 0) {
+      --node_.faults.empty_pages;
+      response->set_next_page_token("0");
+      return grpc::Status::OK;
+    }
     if (at == 0) {
       for (const v1::File& file : node_.invented) *response->add_entries() = file;
     }
@@ -162,6 +168,9 @@ class FakeFiles::Service : public v1::FileService::Service {
       const std::lock_guard lock(node_.mutex);
       node_.last_start = start;
       node_.last_path = start.path();
+    }
+    if (node_.faults.no_space) {
+      return ErrorWithReason(grpc::StatusCode::RESOURCE_EXHAUSTED, "the disk is full", "NO_SPACE");
     }
     const std::string path = Real(start.path());
     struct stat found {};
@@ -268,7 +277,9 @@ class FakeFiles::Service : public v1::FileService::Service {
 
  private:
   std::string Real(const v1::FilePath& path) const {
-    return node_.directory() + "/" + (path.path_bytes().empty() ? path.path() : path.path_bytes());
+    const std::string& root = path.root_bytes().empty() ? path.root() : path.root_bytes();
+    return node_.directory() + "/" + root + "/" +
+           (path.path_bytes().empty() ? path.path() : path.path_bytes());
   }
 
   static std::string Partial(const std::string& path, const std::string& id) {
@@ -299,6 +310,11 @@ class FakeFiles::Service : public v1::FileService::Service {
     while (offset < end) {
       if (lose_after >= 0 && hash.bytes() >= static_cast<uint64_t>(lose_after)) {
         return ConnectionLost();
+      }
+      const int64_t fail_at = node_.faults.fail_read_at;
+      if (fail_at >= 0 && offset >= static_cast<uint64_t>(fail_at)) {
+        node_.faults.fail_read_at = -1;
+        return FromErrno(EACCES);
       }
       if (stall_after >= 0 && hash.bytes() >= static_cast<uint64_t>(stall_after)) {
         Stall(context);
@@ -369,7 +385,16 @@ class FakeFiles::Service : public v1::FileService::Service {
   FakeFiles& node_;
 };
 
-FakeFiles::FakeFiles() : service_(std::make_unique<Service>(*this)) {
+FakeFiles::FakeFiles() : service_(std::make_unique<Service>(*this)) { Serve(); }
+
+void FakeFiles::Restart(absl::Duration gone) {
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_.reset();
+  absl::SleepFor(gone);
+  Serve();
+}
+
+void FakeFiles::Serve() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(target(), grpc::InsecureServerCredentials());
   builder.RegisterService(service_.get());

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "nacre/v1/file.grpc.pb.h"
 #include "tests/client/fake_node.h"
 
@@ -24,7 +25,10 @@ struct FileFaults {
   std::atomic<int64_t> stall_read_after{-1};
   std::atomic<int64_t> stall_write_after{-1};
   std::atomic<bool> stalled{false};
-  std::atomic<int> lose_answers{0};  // Of calls that were obeyed; so many.
+  std::atomic<int64_t> fail_read_at{-1};  // From there on PERMISSION_DENIED.
+  std::atomic<bool> no_space{false};      // For any write, as long as it is set.
+  std::atomic<int> empty_pages{0};        // Before each directory's entries; so many.
+  std::atomic<int> lose_answers{0};       // Of calls that were obeyed; so many.
   std::atomic<bool> wrong_checksum{false};
   std::atomic<int> watch_losses{0};
 };
@@ -41,6 +45,9 @@ class FakeFiles {
   std::string target() const { return "unix:" + socket_.path() + "/s"; }
   const std::string& directory() const { return files_.path(); }
 
+  // It is gone for so long.
+  void Restart(absl::Duration gone);
+
   FileFaults faults;
   // Told as entries of every directory, though they are not there.
   std::vector<v1::File> invented;
@@ -56,6 +63,8 @@ class FakeFiles {
 
  private:
   class Service;
+  void Serve();
+
   TemporaryDirectory socket_;
   TemporaryDirectory files_;
   std::unique_ptr<Service> service_;

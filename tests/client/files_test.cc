@@ -10,7 +10,9 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 
+#include "absl/time/clock.h"
 #include "client/file_hash.h"
 #include "tests/client/fake_files.h"
 
@@ -157,6 +159,32 @@ TEST_F(FilesTest, HolesComeAsHoles) {
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->hole, 1U << 20);
   EXPECT_TRUE((*reader)->Next()->end());
+}
+
+TEST_F(FilesTest, AVastHoleComesInPieces) {
+  constexpr uint64_t kPiece = 1 << 30;
+  Put("f", "");
+  ASSERT_EQ(truncate(Real("f").c_str(), static_cast<off_t>(2 * kPiece + 5)), 0);
+  const auto reader = files_.Read("f", {.accept_holes = true});
+  ASSERT_TRUE(reader.ok());
+  for (const uint64_t size : {kPiece, kPiece, uint64_t{5}}) {
+    const auto chunk = (*reader)->Next();
+    ASSERT_TRUE(chunk.ok()) << chunk.status();
+    EXPECT_EQ(chunk->hole, size);
+  }
+  EXPECT_TRUE((*reader)->Next()->end());
+  EXPECT_EQ((*reader)->summary().bytes, 2 * kPiece + 5);
+}
+
+TEST_F(FilesTest, ANodeThatHasAnsweredIsWaitedFor) {
+  Put("f", "abc");
+  ASSERT_TRUE(files_.Stat("f").ok());
+  std::thread restart([this] { node_.Restart(absl::Seconds(1)); });
+  absl::SleepFor(absl::Milliseconds(300));
+  const auto file = files_.Stat("f");
+  EXPECT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(*ReadAll("f"), "abc");
+  restart.join();
 }
 
 TEST_F(FilesTest, ASmallFileIsOneMessage) {

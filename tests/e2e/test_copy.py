@@ -136,6 +136,43 @@ class Trees(CopyTest):
         result = self.nacre("cp", str(src), f":{self.dir}/x", status=1)
         self.assertIn(b"-r", result.stderr)
 
+    def test_a_directory_that_an_interrupted_run_has_begun_is_finished_and_others_stay(self):
+        for name in ("src/begun", "src/there", "up/begun", "up/there", "down/begun", "down/there"):
+            (self.dir / name).mkdir(parents=True)
+        for name, mode in (("src/begun", 0o750), ("src/there", 0o755), ("up/begun", 0o1750), ("down/begun", 0o1700),
+                           ("up/there", 0o700), ("down/there", 0o700)):
+            (self.dir / name).chmod(mode)
+        before = {where: (self.dir / where / "there").stat() for where in ("up", "down")}
+        self.nacre("cp", "-r", "--resume", f"{self.dir}/src/.", f":{self.dir}/up")
+        self.nacre("cp", "-r", "--resume", f":{self.dir}/src/.", f"{self.dir}/down")
+        for where in ("up", "down"):
+            self.assertEqual(stat.S_IMODE((self.dir / where / "begun").stat().st_mode), 0o750, where)
+            there = (self.dir / where / "there").stat()
+            self.assertEqual((there.st_mode, there.st_mtime_ns), (before[where].st_mode, before[where].st_mtime_ns), where)
+
+    def test_a_set_group_id_bit_from_above_stays(self):
+        for name in ("src/d", "up", "down"):
+            (self.dir / name).mkdir(parents=True)
+        for where in ("up", "down"):
+            (self.dir / where).chmod(0o2755)
+        self.nacre("cp", "-r", f"{self.dir}/src", f":{self.dir}/up")
+        self.nacre("cp", "-r", f":{self.dir}/src", f"{self.dir}/down")
+        for where in ("up/src/d", "down/src/d"):
+            self.assertEqual(stat.S_IMODE((self.dir / where).stat().st_mode), 0o2755, where)
+
+    def test_a_directory_is_not_copied_into_itself(self):
+        src = self.dir / "src"
+        (src / "d").mkdir(parents=True)
+        self.file("src/f", b"x")
+        for from_, to in ((str(src), f":{src}/d"), (f":{src}", f"{src}/d")):
+            result = self.nacre("cp", "-r", from_, to, status=1)
+            self.assertIn(b"into itself", result.stderr)
+            self.assertEqual(sorted(os.listdir(src / "d" / "src")), ["d", "f"])
+            self.assertEqual(os.listdir(src / "d" / "src" / "d"), [])
+            (src / "d" / "src" / "f").unlink()
+            (src / "d" / "src" / "d").rmdir()
+            (src / "d" / "src").rmdir()
+
     def test_a_link_in_the_tree_that_is_written_leads_nowhere(self):
         src, outside = self.dir / "src", self.dir / "outside"
         (src / "d").mkdir(parents=True)

@@ -2,6 +2,8 @@
 #ifndef NACRE_CLIENT_CLI_COPY_DOWNLOADER_H_
 #define NACRE_CLIENT_CLI_COPY_DOWNLOADER_H_
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +29,9 @@ class Downloader {
   struct Directory;
   using DirectoryPtr = std::shared_ptr<const Directory>;
 
+  void CopyAll(const std::vector<std::string>& sources, std::string path, bool into);
+  bool CopyThrough(const std::string& source, std::string* target);
+  void CopyStream(const std::string& source, int fd, const std::string& name);
   void CopySource(const std::string& source, const DirectoryPtr& directory,
                   const std::string& name);
   void CopyEntry(const client::FileInfo& entry, const std::string& remote,
@@ -34,6 +39,9 @@ class Downloader {
   DirectoryPtr Enter(const client::FileInfo& entry, const DirectoryPtr& parent,
                      const std::string& name);
   void Finish(const Directory& directory);
+  bool IsDestination(const client::FileInfo& entry) const;
+  void WalkSource(const client::FileInfo& found, const std::string& source,
+                  const DirectoryPtr& directory);
   void Walk(const std::string& remote, const DirectoryPtr& directory);
   void CopyLink(const client::FileInfo& entry, const DirectoryPtr& directory,
                 const std::string& name);
@@ -44,10 +52,13 @@ class Downloader {
   absl::Status Receive(client::FileReader& reader, LocalFile& file, absl::Status* failed_here);
   void Complete(const std::string& remote, const Directory& directory, const std::string& name,
                 client::FileReader& reader, LocalFile& file, bool whole);
+  bool IsThere(const std::string& remote, const DirectoryPtr& directory, const std::string& name);
+  absl::StatusOr<std::string> ReadChecksum(const std::string& remote, const std::string& version);
   absl::Status Compare(const std::string& remote, const client::FileReader& reader,
                        const LocalFile& file, bool whole, std::string* checksum);
 
   Job& job_;
+  struct stat destination_ {};  // The topmost directory that is written to.
 };
 
 }  // namespace nacre::cli

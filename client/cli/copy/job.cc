@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <system_error>
+#include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/descriptors.h"
@@ -12,29 +15,55 @@
 
 namespace nacre::cli {
 
-absl::Status LocalError(int error) {
-  return {absl::ErrnoToStatusCode(error), std::generic_category().message(error)};
+namespace {
+
+// Marks the errors of a disk that takes nothing more: the next file can't be written either.
+constexpr char kNoRoom[] = "nacre/no-room";
+
+bool IsNoRoom(const absl::Status& status) {
+  const std::string reason = client::ErrorReason(status);
+  return status.GetPayload(kNoRoom).has_value() || reason == "NO_SPACE" ||
+         reason == "QUOTA_EXCEEDED" || reason == "READ_ONLY";
 }
 
-Job::Job(const client::Files& files, const CopyOptions& options, Progress& progress)
-    : files_(files),
+}  // namespace
+
+absl::Status LocalError(int error) {
+  absl::Status status(absl::ErrnoToStatusCode(error), std::generic_category().message(error));
+  if (error == ENOSPC || error == EDQUOT || error == EROFS)
+    status.SetPayload(kNoRoom, absl::Cord());
+  return status;
+}
+
+Job::Job(const client::Client& client, client::FilesOptions files, const CopyOptions& options,
+         Progress& progress)
+    : client_(client),
+      files_options_(std::move(files)),
+      files_(client, files_options_),
       options_(options),
       progress_(progress),
       pool_(static_cast<size_t>(options.calls)) {}
 
+client::Files Job::FilesBelow(const std::string& root) const {
+  return client::Files(client_, {.root = root, .run_as = files_options_.run_as});
+}
+
 void Job::FailLocal(std::string_view path, const absl::Status& status) {
-  Fail(absl::StrCat(std::string(path), ": ", status.message()));
+  Fail(absl::StrCat(std::string(path), ": ", status.message()), IsNoRoom(status));
 }
 
 void Job::FailRemote(std::string_view path, const absl::Status& status) {
-  Fail(Explain(path, status));
-  if (absl::IsUnavailable(status) || absl::IsUnimplemented(status)) Stop();
+  const bool lost = absl::IsUnavailable(status) || absl::IsUnimplemented(status);
+  Fail(Explain(path, status), lost || IsNoRoom(status));
+  if (lost) Stop();
 }
 
 // What follows from having stopped is not told.
-void Job::Fail(std::string_view message) {
+void Job::Fail(std::string_view message, bool last) {
   failed_ = true;
+  const std::lock_guard lock(fail_mutex_);
   if (!stopped_) progress_.Say(message);
+  if (last) stopped_ = true;
 }
 
 void Job::Warn(std::string_view message) {

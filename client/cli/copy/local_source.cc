@@ -7,20 +7,25 @@
 #include <utility>
 
 #include "client/cli/copy/job.h"
+#include "client/file_hash.h"
 
 namespace nacre::cli {
 namespace {
 
 constexpr uint64_t kBlockBytes = 512;  // As st_blocks counts.
+// Of a hole at once: whoever hashes it may be stopped after that.
+constexpr uint64_t kHoleBytes = 1 << 30;
 
 }  // namespace
 
 LocalSource::LocalSource(UniqueFd fd, const struct stat& opened,
-                         std::function<void(uint64_t)> advance, std::function<bool()> stopped)
+                         std::function<void(uint64_t)> advance, std::function<void(uint64_t)> skip,
+                         std::function<bool()> stopped)
     : fd_(std::move(fd)),
       opened_(opened),
       size_(opened.st_size == 0 ? UINT64_MAX : static_cast<uint64_t>(opened.st_size)),
       advance_(std::move(advance)),
+      skip_(std::move(skip)),
       stopped_(std::move(stopped)),
       sparse_(static_cast<uint64_t>(opened.st_blocks) * kBlockBytes <
               static_cast<uint64_t>(opened.st_size)) {}
@@ -29,7 +34,10 @@ absl::Status LocalSource::Read(uint64_t offset, size_t most, std::string* data, 
   failed_ = stopped_() ? absl::CancelledError("interrupted") : ReadPiece(offset, most, data, hole);
   const uint64_t end = offset + data->size() + *hole;
   if (failed_.ok() && end > furthest_) {
-    advance_(end - std::max(furthest_, offset));
+    const uint64_t begin = std::max(furthest_, offset);
+    const uint64_t had = std::clamp(there_, begin, end);
+    if (had > begin) skip_(had - begin);
+    if (end > had) advance_(end - had);
     furthest_ = end;
   }
   return failed_;
@@ -66,7 +74,7 @@ absl::Status LocalSource::ReadData(uint64_t offset, size_t most, std::string* da
 uint64_t LocalSource::HoleAt(uint64_t offset) {
   if (!sparse_ || offset >= size_ || (data_begin_ <= offset && offset < data_end_)) return 0;
   const off_t data = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
-  if (data < 0 && errno == ENXIO) return size_ - offset;  // To the end.
+  if (data < 0 && errno == ENXIO) return std::min(size_ - offset, kHoleBytes);  // To the end.
   const off_t end = data < 0 ? -1 : ::lseek(fd_.get(), data, SEEK_HOLE);
   if (end < 0) {
     sparse_ = false;  // A file system that does not tell.
@@ -74,7 +82,19 @@ uint64_t LocalSource::HoleAt(uint64_t offset) {
   }
   data_begin_ = static_cast<uint64_t>(data);
   data_end_ = static_cast<uint64_t>(end);
-  return std::min(data_begin_, size_) - offset;
+  return std::min(std::min(data_begin_, size_) - offset, kHoleBytes);
+}
+
+absl::StatusOr<std::string> LocalSource::Checksum() const {
+  client::FileHash hash;
+  std::string buffer;
+  for (;;) {
+    if (stopped_()) return absl::CancelledError("interrupted");
+    if (absl::Status status = ReadData(hash.bytes(), 64 << 10, &buffer); !status.ok())
+      return status;
+    if (buffer.empty()) return hash.Canonical();
+    hash.Add(buffer);
+  }
 }
 
 bool LocalSource::HasChanged() const {

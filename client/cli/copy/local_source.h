@@ -17,12 +17,17 @@ namespace nacre::cli {
 // says it is empty, as in /proc, to its end. Belongs to one thread at a time.
 class LocalSource : public client::UploadSource {
  public:
-  // `advance` hears of each byte once, when it is first read; while `stopped` is true, nothing is
-  // read.
+  // `advance` hears of each byte once, when it is first read, or `skip` of one that the node has;
+  // while `stopped` is true, nothing is read.
   LocalSource(UniqueFd fd, const struct stat& opened, std::function<void(uint64_t)> advance,
-              std::function<bool()> stopped);
+              std::function<void(uint64_t)> skip, std::function<bool()> stopped);
 
   absl::Status Read(uint64_t offset, size_t most, std::string* data, uint64_t* hole) override;
+
+  void HasUpTo(uint64_t offset) override { there_ = offset; }
+
+  // XXH3-128 of all of it.
+  absl::StatusOr<std::string> Checksum() const;
 
   // Whether the file is not as it was when it was opened.
   bool HasChanged() const;
@@ -39,12 +44,14 @@ class LocalSource : public client::UploadSource {
   const struct stat opened_;
   const uint64_t size_;
   const std::function<void(uint64_t)> advance_;
+  const std::function<void(uint64_t)> skip_;
   const std::function<bool()> stopped_;
   bool sparse_;
   // The last data that was found between holes.
   uint64_t data_begin_ = 0;
   uint64_t data_end_ = 0;
   uint64_t furthest_ = 0;
+  uint64_t there_ = 0;  // The node has had so much from the beginning.
   absl::Status failed_;
 };
 

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "absl/random/random.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/copy/job.h"
 #include "client/cli/remote_path.h"
@@ -21,10 +21,40 @@ namespace {
 
 constexpr char kPrefix[] = ".nacre-download-";
 constexpr mode_t kPrivate = 0600;
+constexpr char kBusy[] = "another nacre is copying it to here";
+// Of a directory that is being made. Nobody else has use for a sticky bit here, so it is a mark.
+constexpr mode_t kMaking = 01700;
 
-std::string RandomName() {
-  absl::BitGen random;
-  return absl::StrCat(kPrefix, absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
+// The name that a file of this name has until it takes its own: the same on every run, so that a
+// later one finds what an earlier one has left.
+std::string TemporaryId(std::string_view name) {
+  client::FileHash hash;
+  hash.Add(name);
+  return absl::BytesToHexString(hash.Canonical().substr(0, 8));
+}
+
+std::string TemporaryName(std::string_view name) {
+  return absl::StrCat(kPrefix, TemporaryId(name));
+}
+
+// Removes what a run of ours that was killed has left under a temporary name.
+absl::Status RemoveStale(int directory, const std::string& temporary) {
+  struct stat found {};
+  if (::fstatat(directory, temporary.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    return LocalError(errno);
+  }
+  const bool file = S_ISREG(found.st_mode);
+  if ((!file && !S_ISLNK(found.st_mode)) || found.st_uid != ::geteuid()) {
+    return absl::FailedPreconditionError(absl::StrCat(temporary, " is in the way, and not ours"));
+  }
+  if (file) {
+    const UniqueFd fd(
+        ::openat(directory, temporary.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (fd.valid() && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      return absl::FailedPreconditionError(kBusy);
+    }
+  }
+  return ::unlinkat(directory, temporary.c_str(), 0) == 0 ? absl::OkStatus() : LocalError(errno);
 }
 
 absl::Status CheckName(std::string_view name) {
@@ -60,7 +90,7 @@ LocalFile::LocalFile(LocalFile&& other) noexcept
       kept_(other.kept_) {}
 
 LocalFile::~LocalFile() {
-  if (!temporary_.empty() && !kept_) (void)::unlinkat(directory_, temporary_.c_str(), 0);
+  if (!temporary_.empty() && !kept()) (void)::unlinkat(directory_, temporary_.c_str(), 0);
 }
 
 absl::Status LocalFile::Write(std::string_view data) {
@@ -98,9 +128,14 @@ absl::Status LocalFile::TakeName() {
       return absl::OkStatus();
     }
     if (errno != EEXIST) return LocalError(errno);
-    const std::string name = RandomName();
+    const std::string name = TemporaryName(name_);
+    (void)::flock(fd_.get(), LOCK_EX | LOCK_NB);
     if (::linkat(AT_FDCWD, self.c_str(), directory_, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
-      return LocalError(errno);
+      if (errno != EEXIST) return LocalError(errno);
+      if (absl::Status status = RemoveStale(directory_, name); !status.ok()) return status;
+      if (::linkat(AT_FDCWD, self.c_str(), directory_, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+        return LocalError(errno);
+      }
     }
     temporary_ = name;
   }
@@ -131,12 +166,18 @@ absl::StatusOr<LocalDirectory> LocalDirectory::Open(const std::string& path) {
   return LocalDirectory(std::move(fd));
 }
 
-absl::StatusOr<LocalDirectory> LocalDirectory::Enter(const std::string& name, bool* made) const {
+absl::StatusOr<LocalDirectory> LocalDirectory::Enter(const std::string& name,
+                                                     bool* unfinished) const {
   if (absl::Status status = CheckName(name); !status.ok()) return status;
-  *made = ::mkdirat(fd_.get(), name.c_str(), 0700) == 0;
-  if (!*made && errno != EEXIST) return LocalError(errno);
+  *unfinished = ::mkdirat(fd_.get(), name.c_str(), kMaking) == 0;
+  if (!*unfinished && errno != EEXIST) return LocalError(errno);
   UniqueFd fd(::openat(fd_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (fd.valid()) return LocalDirectory(std::move(fd));
+  if (fd.valid()) {
+    struct stat found {};
+    if (::fstat(fd.get(), &found) != 0) return LocalError(errno);
+    *unfinished |= found.st_uid == ::geteuid() && (found.st_mode & 01777) == kMaking;
+    return LocalDirectory(std::move(fd));
+  }
   if (errno == ENOTDIR || errno == ELOOP) {
     return absl::FailedPreconditionError("is no directory here, and not replaced by one");
   }
@@ -150,16 +191,16 @@ absl::StatusOr<LocalFile> LocalDirectory::Create(const std::string& name) const 
   file.fd_.reset(::openat(fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, kPrivate));
   if (file.fd_.valid()) return file;
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return LocalError(errno);
-  std::string temporary = RandomName();
-  file.fd_.reset(::openat(fd_.get(), temporary.c_str(),
-                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kPrivate));
-  if (!file.fd_.valid()) return LocalError(errno);
-  file.temporary_ = std::move(temporary);
-  return file;
+  return OpenNamed(name, TemporaryId(name), /*resume=*/false, /*kept=*/false);
 }
 
 absl::StatusOr<LocalFile> LocalDirectory::OpenPartial(const std::string& name,
                                                       const std::string& id, bool resume) const {
+  return OpenNamed(name, id, resume, /*kept=*/true);
+}
+
+absl::StatusOr<LocalFile> LocalDirectory::OpenNamed(const std::string& name, const std::string& id,
+                                                    bool resume, bool kept) const {
   if (absl::Status status = CheckReplaceable(fd_.get(), name); !status.ok()) return status;
   const std::string partial = kPrefix + id;
   UniqueFd fd(::openat(fd_.get(), partial.c_str(),
@@ -174,12 +215,13 @@ absl::StatusOr<LocalFile> LocalDirectory::OpenPartial(const std::string& name,
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 ||
       ::fstatat(fd_.get(), partial.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
       named.st_ino != found.st_ino || named.st_dev != found.st_dev) {
-    return absl::FailedPreconditionError("another nacre is copying it to here");
+    return absl::FailedPreconditionError(kBusy);
   }
   (void)::fstat(fd.get(), &found);
   LocalFile file(fd_.get(), name);
   file.fd_ = std::move(fd);
   file.temporary_ = partial;
+  file.kept_ = kept;
   if (resume) {
     file.size_ = static_cast<uint64_t>(found.st_size);
   } else if (::ftruncate(file.fd_.get(), 0) != 0) {
@@ -191,8 +233,12 @@ absl::StatusOr<LocalFile> LocalDirectory::OpenPartial(const std::string& name,
 absl::Status LocalDirectory::MakeSymlink(const std::string& name, const std::string& target,
                                          absl::Time modify_time) const {
   if (absl::Status status = CheckReplaceable(fd_.get(), name); !status.ok()) return status;
-  const std::string temporary = RandomName();
-  if (::symlinkat(target.c_str(), fd_.get(), temporary.c_str()) != 0) return LocalError(errno);
+  const std::string temporary = TemporaryName(name);
+  if (::symlinkat(target.c_str(), fd_.get(), temporary.c_str()) != 0) {
+    if (errno != EEXIST) return LocalError(errno);
+    if (absl::Status status = RemoveStale(fd_.get(), temporary); !status.ok()) return status;
+    if (::symlinkat(target.c_str(), fd_.get(), temporary.c_str()) != 0) return LocalError(errno);
+  }
   const std::array<timespec, 2> times = {ToTimespec(std::nullopt), ToTimespec(modify_time)};
   if (::utimensat(fd_.get(), temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) == 0 &&
       ::renameat(fd_.get(), temporary.c_str(), fd_.get(), name.c_str()) == 0) {
@@ -203,12 +249,25 @@ absl::Status LocalDirectory::MakeSymlink(const std::string& name, const std::str
   return LocalError(error);
 }
 
-absl::Status LocalDirectory::SetAttributes(uint32_t mode, absl::Time modify_time) const {
+absl::Status LocalDirectory::SetAttributes(uint32_t mode, absl::Time modify_time,
+                                           bool special) const {
+  struct stat found {};
+  if (!special && Describe(&found)) mode |= found.st_mode & S_ISGID;
   const std::array<timespec, 2> times = {ToTimespec(std::nullopt), ToTimespec(modify_time)};
   if (::fchmod(fd_.get(), mode) != 0 || ::futimens(fd_.get(), times.data()) != 0) {
     return LocalError(errno);
   }
   return absl::OkStatus();
+}
+
+bool LocalDirectory::Describe(struct stat* found) const { return ::fstat(fd_.get(), found) == 0; }
+
+absl::StatusOr<std::string> LocalDirectory::Checksum(const std::string& name) const {
+  if (absl::Status status = CheckName(name); !status.ok()) return status;
+  LocalFile file(fd_.get(), name);
+  file.fd_.reset(::openat(fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file.fd_.valid()) return LocalError(errno);
+  return file.Checksum();
 }
 
 bool LocalDirectory::Has(const std::string& name, uint64_t size, absl::Time modify_time) const {

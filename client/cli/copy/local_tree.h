@@ -2,6 +2,8 @@
 #ifndef NACRE_CLIENT_CLI_COPY_LOCAL_TREE_H_
 #define NACRE_CLIENT_CLI_COPY_LOCAL_TREE_H_
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,7 +25,7 @@ class LocalFile {
  public:
   LocalFile(LocalFile&& other) noexcept;
   LocalFile& operator=(LocalFile&&) = delete;
-  ~LocalFile();  // Uncommitted: nothing is left, unless it is kept.
+  ~LocalFile();  // Uncommitted: nothing is left but what OpenPartial() has opened, if not empty.
 
   // How much is there already, of one that is gone on with.
   uint64_t size() const { return size_; }
@@ -32,8 +34,10 @@ class LocalFile {
   // So many zero bytes, which take no room.
   absl::Status Hole(uint64_t bytes);
 
-  // Leaves what is there for a later OpenPartial().
-  void Keep() { kept_ = true; }
+  // Whether what is there is left for a later OpenPartial().
+  bool kept() const { return kept_ && size_ > 0; }
+  // Leaves nothing: what is there is of no use.
+  void Drop() { kept_ = false; }
 
   absl::Status Commit(uint32_t mode, std::optional<absl::Time> modify_time);
 
@@ -62,8 +66,9 @@ class LocalDirectory {
   // Follows links: the path is our user's own.
   static absl::StatusOr<LocalDirectory> Open(const std::string& path);
 
-  // The directory `name` in this one, made if it is not there. `made`: whether it was.
-  absl::StatusOr<LocalDirectory> Enter(const std::string& name, bool* made) const;
+  // The directory `name` in this one, made if it is not there. `unfinished`: whether it was, now or
+  // by a run of ours that did not come to SetAttributes().
+  absl::StatusOr<LocalDirectory> Enter(const std::string& name, bool* unfinished) const;
 
   // Begins a file `name`, which may replace a regular file or a symbolic link.
   absl::StatusOr<LocalFile> Create(const std::string& name) const;
@@ -77,13 +82,23 @@ class LocalDirectory {
   absl::Status MakeSymlink(const std::string& name, const std::string& target,
                            absl::Time modify_time) const;
 
-  // What the directory is to be in the end. It is ours to write in until then.
-  absl::Status SetAttributes(uint32_t mode, absl::Time modify_time) const;
+  // What the directory is to be in the end. It is ours to write in until then. Without `special`, a
+  // set-group-ID bit that it has from the directory above stays.
+  absl::Status SetAttributes(uint32_t mode, absl::Time modify_time, bool special = false) const;
+
+  // It as it is now; false if that cannot be told.
+  bool Describe(struct stat* found) const;
 
   // Whether a regular file of this name, size and time is there.
   bool Has(const std::string& name, uint64_t size, absl::Time modify_time) const;
 
+  // XXH3-128 of what that file holds.
+  absl::StatusOr<std::string> Checksum(const std::string& name) const;
+
  private:
+  absl::StatusOr<LocalFile> OpenNamed(const std::string& name, const std::string& id, bool resume,
+                                      bool kept) const;
+
   explicit LocalDirectory(UniqueFd fd) : fd_(std::move(fd)) {}
 
   UniqueFd fd_;

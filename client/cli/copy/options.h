@@ -13,14 +13,20 @@ struct CopyOptions {
   bool resume = false;
   bool checksum = false;
   bool sync = false;
-  int calls = 16;  // At once.
+  int calls = 16;      // At once.
+  uint32_t umask = 0;  // Ours.
 
   bool KeepsTimes() const { return recursive || preserve; }
   uint32_t ModeOf(uint32_t mode) const { return mode & (preserve ? 07777 : 0777); }
+  // Of a file that comes here.
+  uint32_t ModeHere(uint32_t mode) const { return ModeOf(mode) & (KeepsTimes() ? ~0U : ~umask); }
 };
 
 // From this size on, what has come of a copy that is interrupted is kept, and gone on with.
 constexpr uint64_t kResumableBytes = 8 << 20;
+
+// Of a second source of one name.
+constexpr char kJustCopied[] = "is not copied: it would overwrite what was just copied";
 
 }  // namespace nacre::cli
 

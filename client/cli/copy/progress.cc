@@ -50,17 +50,17 @@ std::string FormatBytes(uint64_t bytes) {
 }
 
 std::string FormatProgress(const ProgressState& state, size_t columns) {
-  std::string line = absl::StrCat(Files(state.files), ", ", FormatBytes(state.bytes));
+  const uint64_t done = state.bytes + state.there;
+  std::string line = absl::StrCat(Files(state.files), ", ", FormatBytes(done));
   const uint64_t rate = Rate(state);
   if (state.total_bytes.has_value()) {
-    const uint64_t total = std::max(*state.total_bytes, state.bytes);
-    const double share =
-        total == 0 ? 1 : static_cast<double>(state.bytes) / static_cast<double>(total);
+    const uint64_t total = std::max(*state.total_bytes, done);
+    const double share = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
     absl::StrAppend(&line, " of ", FormatBytes(total), " (", static_cast<int>(100 * share), "%)");
   }
   absl::StrAppend(&line, ", ", FormatBytes(rate), "/s");
   if (state.total_bytes.has_value() && rate > 0) {
-    const uint64_t left = *state.total_bytes - std::min(*state.total_bytes, state.bytes);
+    const uint64_t left = *state.total_bytes - std::min(*state.total_bytes, done);
     const auto seconds = static_cast<int64_t>(left / rate) + 1;
     absl::StrAppend(&line, ", ", absl::FormatDuration(absl::Seconds(seconds)), " left");
   }
@@ -68,8 +68,13 @@ std::string FormatProgress(const ProgressState& state, size_t columns) {
 }
 
 std::string FormatSummary(const ProgressState& state) {
-  return absl::StrCat(Files(state.files), ", ", FormatBytes(state.bytes), " in ",
-                      ShortDuration(state.elapsed), " (", FormatBytes(Rate(state)), "/s)");
+  std::string line =
+      absl::StrCat(Files(state.files), ", ", FormatBytes(state.bytes), " in ",
+                   ShortDuration(state.elapsed), " (", FormatBytes(Rate(state)), "/s)");
+  if (state.there > 0) {
+    absl::StrAppend(&line, ", ", FormatBytes(state.there), " were there already");
+  }
+  return line;
 }
 
 Progress::Progress(bool shown) : begun_(absl::Now()), shown_(shown) {
@@ -102,6 +107,7 @@ ProgressState Progress::state() const {
   const uint64_t total = total_bytes_;
   return {.files = files_,
           .bytes = bytes_,
+          .there = there_,
           .total_bytes = total == kUnknown ? std::nullopt : std::optional(total),
           .elapsed = absl::Now() - begun_};
 }

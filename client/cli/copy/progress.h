@@ -20,6 +20,7 @@ namespace nacre::cli {
 struct ProgressState {
   uint64_t files = 0;
   uint64_t bytes = 0;
+  uint64_t there = 0;                   // Bytes that an earlier run had copied already.
   std::optional<uint64_t> total_bytes;  // Where it is known.
   absl::Duration elapsed;
 };
@@ -45,6 +46,7 @@ class Progress {
 
   void AddFile() { ++files_; }
   void AddBytes(uint64_t bytes) { bytes_ += bytes; }
+  void AddThere(uint64_t bytes) { there_ += bytes; }
   void SetTotal(uint64_t bytes) { total_bytes_ = bytes; }
 
   // Reports a message, clear of the line.
@@ -64,6 +66,7 @@ class Progress {
   const absl::Time begun_;
   std::atomic<uint64_t> files_ = 0;
   std::atomic<uint64_t> bytes_ = 0;
+  std::atomic<uint64_t> there_ = 0;
   std::atomic<uint64_t> total_bytes_ = kUnknown;
 
   std::mutex mutex_;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,13 @@ namespace {
 // Not blocked by a FIFO that has come in a file's place.
 constexpr int kOpenFile = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+// Of a directory that is being made: ours to write in, and nobody else's. A sticky bit where nobody
+// else may write is good for nothing, and so it is a mark.
+uint32_t MakingMode(uint32_t mode) { return (mode & 0755) | 01700; }
+
+constexpr uint32_t kSetGroupId = 02000;
+constexpr size_t kLongestPath = 4095;  // That a node takes.
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -40,11 +48,16 @@ bool IsDirectory(int directory, const dirent& entry) {
 struct Uploader::Directory {
   UniqueFd fd;
   std::string local;
-  std::string remote;
+  Place place;
+  Place below;                        // The place of what is in it, but for the name.
   client::FileAttributes attributes;  // That it gets in the end.
   bool gets_attributes = false;
   std::shared_ptr<Directory> parent;
 };
+
+Uploader::Place Uploader::Place::Entry(const std::string& entry) const {
+  return {.files = files, .path = Join(path, entry), .name = Join(name, entry)};
+}
 
 void Uploader::Copy(const std::vector<std::string>& sources, const std::string& target) {
   const auto found = job_.files().Stat(target, /*follow=*/true);
@@ -55,9 +68,14 @@ void Uploader::Copy(const std::vector<std::string>& sources, const std::string& 
     job_.FailRemote(target, absl::FailedPreconditionError("is no directory to copy into"));
   } else {
     if (sources.size() == 1 && !job_.options().recursive) job_.ExpectOneFile();
+    std::set<std::string> taken;
     for (const std::string& source : sources) {
       if (job_.stopped()) break;
       const bool named = !into || IsEntryName(BaseName(source));
+      if (named && !taken.insert(BaseName(source)).second) {
+        job_.FailLocal(source, absl::AlreadyExistsError(kJustCopied));
+        continue;
+      }
       CopySource(source, into && named ? Join(target, BaseName(source)) : target, !named);
     }
   }
@@ -76,11 +94,12 @@ void Uploader::CopySource(const std::string& source, const std::string& target, 
       job_.FailRemote(target, absl::FailedPreconditionError("is no directory to copy into"));
       return;
     }
+    const Place place{.files = job_.files(), .path = target, .name = target};
     job_.Submit([=, this] {
       if (S_ISLNK(found.st_mode)) {
-        CopyLink(AT_FDCWD, source, found, source, target);
+        CopyLink(AT_FDCWD, source, found, source, place);
       } else {
-        CopyFile(AT_FDCWD, source, source, target);
+        CopyFile(AT_FDCWD, source, source, place);
       }
     });
   } else if (!job_.options().recursive) {
@@ -88,13 +107,15 @@ void Uploader::CopySource(const std::string& source, const std::string& target, 
   } else {
     UniqueFd fd(::open(source.c_str(), kOpenDirectory));
     if (!fd.valid()) return job_.FailLocal(source, LocalError(errno));
-    const auto directory = MakeDirectory(std::move(fd), source, target, nullptr, is_there);
+    const auto directory =
+        MakeDirectory(std::move(fd), source,
+                      {.files = job_.files(), .path = target, .name = target}, nullptr, is_there);
     if (directory != nullptr) Walk(directory);
   }
 }
 
 std::shared_ptr<Uploader::Directory> Uploader::MakeDirectory(UniqueFd fd, const std::string& local,
-                                                             const std::string& remote,
+                                                             const Place& place,
                                                              std::shared_ptr<Directory> parent,
                                                              bool is_there) {
   struct stat opened {};
@@ -102,51 +123,84 @@ std::shared_ptr<Uploader::Directory> Uploader::MakeDirectory(UniqueFd fd, const 
     job_.FailLocal(local, LocalError(errno));
     return nullptr;
   }
-  bool made = false;
-  if (!is_there && !MakeRemoteDirectory(remote, opened.st_mode, &made)) return nullptr;
+  if (parent != nullptr && IsDestination(opened)) {
+    job_.FailLocal(local,
+                   absl::FailedPreconditionError("is not copied into itself: it is skipped"));
+    return nullptr;
+  }
+  bool unfinished = false;
+  const auto there = is_there ? place.files.Stat(place.path, /*follow=*/true)
+                              : MakeRemoteDirectory(place, opened.st_mode, &unfinished);
+  if (!there.ok()) {
+    job_.FailRemote(place.name, there.status());
+    return nullptr;
+  }
+  Place below = place;
+  if (parent == nullptr) {
+    destination_ = *there;
+    if (IsDestination(opened)) {
+      job_.FailLocal(local, absl::FailedPreconditionError("is where it would be copied to"));
+      return nullptr;
+    }
+    below = {.files = job_.FilesBelow(place.path), .path = ".", .name = place.name};
+  }
   const CopyOptions& options = job_.options();
-  auto directory = std::make_unique<Directory>();
-  directory->fd = std::move(fd);
-  directory->local = local;
-  directory->remote = remote;
-  directory->attributes = {.mode = options.ModeOf(opened.st_mode),
-                           .special_bits = options.preserve,
-                           .modify_time = absl::TimeFromTimespec(opened.st_mtim)};
-  // One that was there already stays as it was, unless it may be our own of an earlier run.
-  directory->gets_attributes = made || options.preserve || options.resume;
-  directory->parent = std::move(parent);
-  return {directory.release(), [this](Directory* done) {
+  uint32_t mode = options.ModeOf(opened.st_mode);
+  // It may have come from the directory above.
+  if (!options.preserve) mode |= there->mode & kSetGroupId;
+  return {new Directory{.fd = std::move(fd),
+                        .local = local,
+                        .place = place,
+                        .below = std::move(below),
+                        .attributes = {.mode = mode,
+                                       .special_bits = true,
+                                       .modify_time = absl::TimeFromTimespec(opened.st_mtim)},
+                        // One that was there already stays as it was.
+                        .gets_attributes = unfinished || options.preserve,
+                        .parent = std::move(parent)},
+          [this](Directory* done) {
             const std::unique_ptr<Directory> owned(done);
             Finish(*owned);
           }};
 }
 
-// One that is there already is as good.
-bool Uploader::MakeRemoteDirectory(const std::string& remote, uint32_t mode, bool* made) {
-  // Ours to write in until all is in it.
-  const auto result = job_.files().MakeDirectory(remote, {.mode = (mode & 0777) | 0700});
-  *made = result.ok();
-  if (*made) return true;
-  if (!absl::IsAlreadyExists(result.status())) {
-    job_.FailRemote(remote, result.status());
-    return false;
-  }
+// One that is there already is as good. `unfinished`: whether it was made, now or by a run of ours
+// that did not come to an end.
+absl::StatusOr<client::FileInfo> Uploader::MakeRemoteDirectory(const Place& place, uint32_t mode,
+                                                               bool* unfinished) {
+  auto made =
+      place.files.MakeDirectory(place.path, {.mode = MakingMode(mode), .special_bits = true});
+  *unfinished = made.ok();
+  if (!absl::IsAlreadyExists(made.status())) return made;
   // No link is followed within a tree: it may lead out of it.
-  const auto found = job_.files().Stat(remote);
-  if (!found.ok()) {
-    job_.FailRemote(remote, found.status());
-    return false;
+  auto found = place.files.Stat(place.path);
+  if (!found.ok()) return found;
+  if (found->type != client::FileType::kDirectory) {
+    return absl::FailedPreconditionError("is no directory there, and not replaced by one");
   }
-  if (found->type == client::FileType::kDirectory) return true;
-  job_.FailRemote(remote,
-                  absl::FailedPreconditionError("is no directory there, and not replaced by one"));
-  return false;
+  *unfinished = (found->mode & ~kSetGroupId) == MakingMode(mode) && IsOurs(*found);
+  return found;
+}
+
+// As far as the owner of our home directory tells who we are there.
+bool Uploader::IsOurs(const client::FileInfo& file) {
+  if (!std::exchange(asked_for_uid_, true)) {
+    if (const auto home = job_.files().Stat("."); home.ok()) our_uid_ = home->uid;
+  }
+  return our_uid_ == file.uid;
+}
+
+// With a node on this machine it may be: then it would be copied into itself without end.
+bool Uploader::IsDestination(const struct stat& found) const {
+  return job_.may_be_here() && found.st_ino == destination_.inode &&
+         found.st_dev == destination_.device && found.st_uid == destination_.uid;
 }
 
 void Uploader::Finish(const Directory& directory) {
-  if (!directory.gets_attributes || job_.stopped()) return;
-  const auto result = job_.files().SetAttributes(directory.remote, directory.attributes);
-  if (!result.ok()) job_.FailRemote(directory.remote, result.status());
+  if (!directory.gets_attributes || job_.interrupted()) return;
+  const Place& place = directory.place;
+  const auto result = place.files.SetAttributes(place.path, directory.attributes);
+  if (!result.ok()) job_.FailRemote(place.name, result.status());
 }
 
 void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
@@ -162,6 +216,11 @@ void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
     }
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
+    if (directory->below.Entry(name).path.size() > kLongestPath) {
+      job_.FailRemote(Join(directory->below.name, name),
+                      absl::InvalidArgumentError("the path is too long"));
+      continue;
+    }
     if (!IsDirectory(directory->fd.get(), *entry)) {
       job_.Submit([this, directory, name] { CopyEntry(directory, name); });
       continue;
@@ -173,7 +232,7 @@ void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
       continue;
     }
     const auto child =
-        MakeDirectory(std::move(inner), local, Join(directory->remote, name), directory, false);
+        MakeDirectory(std::move(inner), local, directory->below.Entry(name), directory, false);
     if (child != nullptr) Walk(child);
   }
 }
@@ -181,36 +240,36 @@ void Uploader::Walk(const std::shared_ptr<Directory>& directory) {
 void Uploader::CopyEntry(const std::shared_ptr<Directory>& directory, const std::string& name) {
   if (job_.stopped()) return;
   const std::string local = Join(directory->local, name);
-  const std::string remote = Join(directory->remote, name);
+  const Place place = directory->below.Entry(name);
   struct stat found {};
   if (::fstatat(directory->fd.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
     job_.FailLocal(local, LocalError(errno));
   } else if (S_ISLNK(found.st_mode)) {
-    CopyLink(directory->fd.get(), name, found, local, remote);
+    CopyLink(directory->fd.get(), name, found, local, place);
   } else if (S_ISREG(found.st_mode)) {
-    CopyFile(directory->fd.get(), name, local, remote);
+    CopyFile(directory->fd.get(), name, local, place);
   } else {
     job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
   }
 }
 
 void Uploader::CopyLink(int directory, const std::string& name, const struct stat& found,
-                        const std::string& local, const std::string& remote) {
+                        const std::string& local, const Place& place) {
   std::array<char, PATH_MAX> target{};
   const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
   if (size < 0) return job_.FailLocal(local, LocalError(errno));
-  auto result = job_.files().MakeSymlink(
-      remote, std::string(target.data(), static_cast<size_t>(size)), /*replace=*/true);
+  auto result = place.files.MakeSymlink(
+      place.path, std::string(target.data(), static_cast<size_t>(size)), /*replace=*/true);
   if (result.ok()) {
-    result =
-        job_.files().SetAttributes(remote, {.modify_time = absl::TimeFromTimespec(found.st_mtim)});
+    result = place.files.SetAttributes(place.path,
+                                       {.modify_time = absl::TimeFromTimespec(found.st_mtim)});
   }
-  if (!result.ok()) return job_.FailRemote(remote, result.status());
+  if (!result.ok()) return job_.FailRemote(place.name, result.status());
   job_.progress().AddFile();
 }
 
 void Uploader::CopyFile(int directory, const std::string& name, const std::string& local,
-                        const std::string& remote) {
+                        const Place& place) {
   if (job_.stopped()) return;
   // Only a link that the user names is followed.
   const int follow = directory == AT_FDCWD && !job_.options().recursive ? 0 : O_NOFOLLOW;
@@ -230,12 +289,16 @@ void Uploader::CopyFile(int directory, const std::string& name, const std::strin
   if (!S_ISREG(found.st_mode)) {
     return job_.Warn(absl::StrCat(local, ": is a special file: skipped"));
   }
-  if (job_.options().resume && IsThere(remote, found)) return job_.progress().AddFile();
-  CopyOpenFile(std::move(fd), found, local, remote);
+  LocalSource source(
+      std::move(fd), found, [this](uint64_t bytes) { job_.progress().AddBytes(bytes); },
+      [this](uint64_t bytes) { job_.progress().AddThere(bytes); },
+      [this] { return job_.stopped(); });
+  if (job_.options().resume && IsThere(place, found, source)) return;
+  CopyOpenFile(source, found, local, place);
 }
 
-void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::string& local,
-                            const std::string& remote) {
+void Uploader::CopyOpenFile(LocalSource& source, const struct stat& opened,
+                            const std::string& local, const Place& place) {
   const CopyOptions& options = job_.options();
   const bool large = static_cast<uint64_t>(opened.st_size) >= kResumableBytes;
   client::UploadOptions upload;
@@ -244,48 +307,62 @@ void Uploader::CopyOpenFile(UniqueFd fd, const struct stat& opened, const std::s
   if (options.KeepsTimes()) upload.modify_time = absl::TimeFromTimespec(opened.st_mtim);
   upload.sync = options.sync ? client::FileSync::kContent : client::FileSync::kNone;
   upload.resume = options.resume;
-  if (large) upload.resume_id = UploadId(remote, opened);
+  if (large) upload.resume_id = UploadId(place.name, opened);
   job_.Expect(static_cast<uint64_t>(opened.st_size));
-  LocalSource source(
-      std::move(fd), opened, [this](uint64_t bytes) { job_.progress().AddBytes(bytes); },
-      [this] { return job_.stopped(); });
-  if (large) job_.large().acquire();
-  const auto result = job_.files().Upload(remote, upload, source);
-  if (large) job_.large().release();
+  const Job::LargeTransfer transfer(job_, large);
+  const auto result = place.files.Upload(place.path, upload, source);
   if (!result.ok()) {
     const bool lost = source.failed().ok() && absl::IsUnavailable(result.status());
     if (large && (job_.stopped() || lost)) job_.Kept();
-    return source.failed().ok() ? job_.FailRemote(remote, result.status())
+    return source.failed().ok() ? job_.FailRemote(place.name, result.status())
                                 : job_.FailLocal(local, source.failed());
   }
   if (source.HasChanged()) job_.Warn(absl::StrCat(local, ": changed while it was copied"));
-  if (options.checksum) return ReadBack(remote, *result);
-  job_.Done(remote, result->xxh3_128);
+  if (options.checksum) return ReadBack(place, *result);
+  job_.Done(place.name, result->xxh3_128);
 }
 
-// With --resume what an earlier run has copied, as far as times tell, is not copied again.
-bool Uploader::IsThere(const std::string& remote, const struct stat& source) {
+// With --resume what an earlier run has copied, as far as times tell, is not copied again; nor is
+// it with --checksum, if it holds the same.
+bool Uploader::IsThere(const Place& place, const struct stat& opened, const LocalSource& source) {
   if (!job_.options().KeepsTimes()) return false;
-  const auto found = job_.files().Stat(remote);
-  return found.ok() && found->type == client::FileType::kRegular &&
-         found->size == static_cast<uint64_t>(source.st_size) &&
-         found->modify_time == absl::TimeFromTimespec(source.st_mtim);
+  const auto found = place.files.Stat(place.path);
+  if (!found.ok() || found->type != client::FileType::kRegular ||
+      found->size != static_cast<uint64_t>(opened.st_size) ||
+      found->modify_time != absl::TimeFromTimespec(opened.st_mtim)) {
+    return false;
+  }
+  std::string checksum;
+  if (job_.options().checksum) {
+    const auto theirs = ReadChecksum(place);
+    const auto ours = source.Checksum();
+    if (!theirs.ok() || !ours.ok() || *theirs != *ours) return false;
+    checksum = *ours;
+  }
+  job_.progress().AddThere(found->size);
+  job_.Done(place.name, checksum);
+  return true;
+}
+
+// What the node reads there now.
+absl::StatusOr<std::string> Uploader::ReadChecksum(const Place& place) {
+  const auto reader = place.files.Read(place.path, {.accept_holes = true});
+  if (!reader.ok()) return reader.status();
+  for (;;) {
+    const auto chunk = (*reader)->Next();
+    if (!chunk.ok()) return chunk.status();
+    if (job_.stopped()) return absl::CancelledError("interrupted");
+    if (chunk->end()) return (*reader)->summary().xxh3_128;
+  }
 }
 
 // A second proof: what the node reads there now is what was sent.
-void Uploader::ReadBack(const std::string& remote, const client::UploadResult& result) {
-  const auto reader = job_.files().Read(remote, {.accept_holes = true});
-  absl::Status status = reader.status();
-  while (status.ok() && !job_.stopped()) {
-    const auto chunk = (*reader)->Next();
-    status = chunk.status();
-    if (!status.ok() || !chunk->end()) continue;
-    if ((*reader)->summary().xxh3_128 == result.xxh3_128) {
-      return job_.Done(remote, result.xxh3_128);
-    }
-    status = absl::DataLossError("holds something else than was sent: the checksum differs");
-  }
-  job_.FailRemote(remote, status);
+void Uploader::ReadBack(const Place& place, const client::UploadResult& result) {
+  const auto checksum = ReadChecksum(place);
+  if (!checksum.ok()) return job_.FailRemote(place.name, checksum.status());
+  if (*checksum == result.xxh3_128) return job_.Done(place.name, result.xxh3_128);
+  job_.FailRemote(place.name,
+                  absl::DataLossError("holds something else than was sent: the checksum differs"));
 }
 
 void Uploader::CopyInput(const std::string& target) {

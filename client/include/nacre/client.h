@@ -535,9 +535,9 @@ class Client {
 
   // The calls below wait for the node's answer. When the connection is lost they ask again, for
   // ConnectOptions::resume_for; all of them can be repeated without harm, but for SignalSession(),
-  // which fails then. UNAVAILABLE at once when nobody listens. Those that name a session:
-  // NOT_FOUND when there is none, or none that this caller may see, with NODE_RESTARTED when it
-  // ended with the node.
+  // which fails then. UNAVAILABLE at once when nobody listens, unless one of them was answered
+  // before. Those that name a session: NOT_FOUND when there is none, or none that this caller may
+  // see, with NODE_RESTARTED when it ended with the node.
 
   // Tells what the node is and how it is doing. UNIMPLEMENTED: it is too old to tell.
   absl::StatusOr<NodeInfo> GetNode();

@@ -199,6 +199,9 @@ class UploadSource {
   // it, or empties it and sets `hole`, which is 0 before, to how many bytes of a hole are there.
   // Neither: it is the end. An error ends the upload and is its result.
   virtual absl::Status Read(uint64_t offset, size_t most, std::string* data, uint64_t* hole) = 0;
+
+  // An earlier upload has brought the node so much of it: that is read for the checksum only.
+  virtual void HasUpTo(uint64_t /*offset*/) {}
 };
 
 struct UploadOptions : WriteOptions {
