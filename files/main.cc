@@ -72,9 +72,11 @@ int Serve() {
 void Prepare() {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+#ifndef __SANITIZE_ADDRESS__  // which looks for leaks from another process
   // Its user may stop and kill it, but not make it another program: it runs outside the sessions'
   // cgroups.
   prctl(PR_SET_DUMPABLE, 0);
+#endif
   prctl(PR_SET_NAME, "nacre-files");  // it is run by descriptor
   const rlimit none{};
   setrlimit(RLIMIT_CORE, &none);

@@ -30,7 +30,9 @@ class BinaryTest : public FilesTest {
     child_ = fork();
     if (child_ == 0) {
       dup2(stdin_fd, 0);
-      if (chdir(dir_.path().c_str()) == 0) execl(NACRE_FILES, "nacre-files", nullptr);
+      const std::string home = "HOME=" + dir_.path();
+      const char* environment[] = {home.c_str(), nullptr};
+      execle(NACRE_FILES, "nacre-files", nullptr, environment);
       _exit(127);
     }
   }
