@@ -194,7 +194,7 @@ absl::StatusOr<double> CopyGroup::CopyByNacre(const Job& job, Memory* memory) {
   ForgetPeakMemory(front);
   for (const pid_t helper : helpers()) ForgetPeakMemory(helper);
   uint64_t client = 0;
-  const auto measured = Copy(job, CopyTool::kNacre, &client);
+  auto measured = Copy(job, CopyTool::kNacre, &client);
   if (!measured.ok()) return measured;
   memory->client = std::max(memory->client, client);
   memory->front = std::max(memory->front, PeakMemory(front));

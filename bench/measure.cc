@@ -65,7 +65,7 @@ absl::StatusOr<double> SecondsOf(const Operation& operation) {
 }
 
 absl::StatusOr<double> GigabytesPerSecond(uint64_t bytes, const Operation& operation) {
-  const auto seconds = SecondsOf(operation);
+  auto seconds = SecondsOf(operation);
   if (!seconds.ok()) return seconds;
   return static_cast<double>(bytes) / 1e9 / *seconds;
 }

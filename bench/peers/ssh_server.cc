@@ -41,7 +41,7 @@ absl::Status SshServer::AwaitService() const {
     auto client =
         Child::Spawn({SshSetup::kSsh, "-F", client_configuration(), SshSetup::kHost, "true"});
     if (!client.ok()) return client.status();
-    const absl::Status status = client->Finish().status();
+    absl::Status status = client->Finish().status();
     if (status.ok()) return status;
     if (Interrupted() != 0) return absl::CancelledError("interrupted");
     if (absl::Now() > deadline) {
