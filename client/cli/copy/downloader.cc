@@ -288,8 +288,11 @@ absl::StatusOr<LocalFile> Downloader::OpenFile(const std::string& remote,
   job_.progress().AddThere(file->size());
   auto rest = job_.files().Read(
       remote, {.offset = file->size(), .expected_version = head.version, .accept_holes = true});
-  *reader = rest.ok() ? *std::move(rest) : nullptr;
-  if (rest.ok()) return file;
+  if (rest.ok()) {
+    *reader = *std::move(rest);
+    return file;
+  }
+  reader->reset();
   if (IsUseless(rest.status())) file->Drop();
   if (file->kept()) job_.Kept();
   job_.FailRemote(remote, rest.status());
