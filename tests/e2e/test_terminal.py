@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import pwd
+import re
 import signal
 import tempfile
 
@@ -20,6 +21,14 @@ def line(text, **fields):
     """A Start of sh -c with a terminal."""
     fields.setdefault("terminal", TERMINAL)
     return shell(text, **fields)
+
+
+# read, poll, select, pselect6, ppoll (x86-64).
+WAITING_CALLS = {"0", "7", "23", "270", "271"}
+
+
+def waits_for_a_key(pid):
+    return pathlib.Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").split()[0] in WAITING_CALLS
 
 
 class TerminalTest(SessionTest):
@@ -184,6 +193,11 @@ class Ends(TerminalTest):
     def test_an_interactive_shell_that_ignores_SIGTERM_is_ended_without_waiting(self):
         call = Exec(self.calls, command("bash", "--norc", "-i", terminal=TERMINAL, input=STREAM, env={"PS1": "> "}))
         call.await_output(b"> ")
+        # A hang-up between the prompt and the wait for a key would be noticed at the next key only.
+        self.type(call, b"echo p'i'd=$$'!'done\n")
+        call.await_output(b"!done")
+        pid = int(re.search(rb"pid=(\d+)!done", bytes(call.stdout))[1])
+        wait_for(lambda: waits_for_a_key(pid), "bash waits for a key")
         self.end(call.session.id)
         end = call.follow().termination
         self.assertEqual(end.cause, session_pb2.CAUSE_CANCELLED)
