@@ -76,7 +76,8 @@ class Shell(Person):
 
     def test_control_c_control_z_and_fg_are_the_commands(self):
         self.shell()
-        self.tmux.type("sleep 1000")
+        self.tmux.type("sh -c 'echo run''ning; exec sleep 1000'")
+        self.tmux.await_text("running")
         self.tmux.keys("C-z")
         self.tmux.await_text("Stopped")
         self.tmux.type("fg")
@@ -113,8 +114,8 @@ class Escapes(Person):
         self.assert_local_terminal_is_sane()
         self.tmux.keys("C-l")
         self.tmux.run(NACRE, "attach", "-i", session)
-        self.tmux.keys("Enter")
-        self.tmux.await_text("remote>")
+        # A key that comes before the terminal is the command's is ours.
+        wait_for(lambda: (self.tmux.keys("Enter"), "remote>" in self.tmux.screen())[-1], self.tmux.screen)
         self.tmux.type("echo aft''er")
         self.tmux.await_text("after")
         self.tmux.type("exit 5")
