@@ -17,7 +17,6 @@
 namespace nacre {
 namespace {
 
-constexpr int64_t kIdleNs = 30'000'000'000;
 // How long a helper may take for what was asked before another front takes over, or the node stops.
 constexpr auto kRetirePatience = std::chrono::milliseconds(1000);
 constexpr auto kDrainPatience = std::chrono::milliseconds(8000);
@@ -31,8 +30,9 @@ absl::Status Unavailable(const std::string& why) {
 
 }  // namespace
 
-Files::Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy)
-    : loop_(loop), keeper_(keeper), policy_(policy), idle_(loop), hurry_(loop) {}
+Files::Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy,
+             std::chrono::milliseconds idle)
+    : loop_(loop), keeper_(keeper), policy_(policy), idle_after_(idle), idle_(loop), hurry_(loop) {}
 
 void Files::Do(const Identity& identity, FileRequest request, Done done) {
   const auto refuse = [this, &done](const absl::Status& status) {
@@ -222,7 +222,7 @@ void Files::Retire(const absl::Status& why) {
 
 void Files::ArmIdle() {
   if (std::exchange(idle_armed_, true)) return;
-  idle_.expires_after(std::chrono::nanoseconds(kIdleNs));
+  idle_.expires_after(idle_after_);
   idle_.async_wait([this](std::error_code error) {
     idle_armed_ = false;
     if (!error) LetGoOfIdle();
@@ -231,12 +231,13 @@ void Files::ArmIdle() {
 
 void Files::LetGoOfIdle() {
   const int64_t now = MonotonicNs();
+  const int64_t idle_ns = std::chrono::nanoseconds(idle_after_).count();
   bool any = false;
   for (auto& [user, one] : helpers_) {
     if (one.helper == nullptr) continue;
     // A stream that goes on with a file holds it too.
     if (one.calls > 0 || one.helper.use_count() > 1) one.used_ns = now;
-    if (now - one.used_ns >= kIdleNs) one.helper.reset();
+    if (now - one.used_ns >= idle_ns) one.helper.reset();
     any |= one.helper != nullptr;
   }
   std::erase_if(helpers_, [](const auto& entry) {

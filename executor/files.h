@@ -55,7 +55,9 @@ class Files {
   static constexpr size_t kMaxStreams = 256, kMaxStreamsOfUser = 128;
   static constexpr size_t kMaxCallsOfUser = 1000;
 
-  Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy);
+  // `idle`: how long a helper without calls is kept.
+  Files(asio::io_context& loop, KeeperLink& keeper, const Policy& policy,
+        std::chrono::milliseconds idle = std::chrono::seconds(30));
 
   // Asks policy, tells the audit, has it done; `done` is called once, later. PERMISSION_DENIED/
   // POLICY_DENIED, UNAVAILABLE with AUDIT_UNAVAILABLE, FILES_UNAVAILABLE, FILE_HELPER_LOST or
@@ -109,6 +111,7 @@ class Files {
   asio::io_context& loop_;
   KeeperLink& keeper_;
   const Policy& policy_;
+  const std::chrono::milliseconds idle_after_;
   std::map<std::string, Helper> helpers_;
   // By the id of their audit line, in order.
   std::map<uint64_t, Waiting> unaudited_;

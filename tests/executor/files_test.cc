@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <chrono>
@@ -121,7 +122,7 @@ class FilesTest : public ::testing::Test {
   asio::io_context loop_;
   FakeKeeper keeper_;
   OwnerPolicy policy_{{1000, "ann"}, {{1000, "ann"}}, false};
-  Files files_{loop_, keeper_, policy_};
+  Files files_{loop_, keeper_, policy_, std::chrono::milliseconds(20)};
   UniqueFd helper_;
   std::vector<absl::Status> answers_;
   std::vector<FileCall> calls_;
@@ -224,6 +225,27 @@ TEST_F(FilesTest, AKeeperThatKnowsNothingOfFilesIsNotAsked) {
   ASSERT_EQ(answers_.size(), 1u);
   EXPECT_EQ(ErrorReason(answers_[0]), "FILES_UNAVAILABLE");
   EXPECT_TRUE(keeper_.sent.empty());
+}
+
+TEST_F(FilesTest, AHelperWithoutWorkIsLetGoButNotWhileACallHasAFileOpen) {
+  const auto hung_up = [this] {
+    pollfd channel{.fd = helper_.get(), .events = 0, .revents = 0};
+    return poll(&channel, 1, 0) == 1 && (channel.revents & POLLHUP) != 0;
+  };
+  Do(FileVerb::kStat);
+  Opened();
+  Reply(Asked().id());
+  Await([this] { return calls_.size() == 1; });
+  // calls_ holds it, as a call with an open file does.
+  for (int i = 0; i < 100; ++i) {
+    loop_.restart();
+    loop_.run_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_FALSE(hung_up());
+  calls_.clear();
+  Await(hung_up);
+  Do(FileVerb::kStat);
+  EXPECT_EQ(Asks(), 2u);
 }
 
 TEST_F(FilesTest, CallsOfOneUserAreBounded) {
