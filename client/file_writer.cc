@@ -61,7 +61,7 @@ absl::StatusOr<FileInfo> FileWriter::Impl::Finish() {
 // Sends what is pending, which is not the last of it.
 absl::Status FileWriter::Impl::Send() {
   if (stream_ == nullptr) {
-    const absl::Status connected = calls_->connection.Repeat(
+    absl::Status connected = calls_->connection.Repeat(
         [](grpc::ClientContext* /*context*/) { return grpc::Status::OK; });
     if (!connected.ok()) return connected;
     context_ = std::make_unique<grpc::ClientContext>();

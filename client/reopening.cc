@@ -8,7 +8,7 @@
 namespace nacre::client {
 
 absl::Status Reopening::Open(const Attempt& attempt) {
-  const absl::Status status =
+  absl::Status status =
       connection_.Repeat([&](grpc::ClientContext* /*context*/) { return attempt(); });
   opened_at_ = absl::Now();
   return status;
@@ -29,8 +29,8 @@ absl::Status Reopening::OpenAgain(const absl::Status& cause, bool had_progress,
     return GiveUp(connection_.target, cause);
   }
   const absl::Duration patience = std::max(give_up_at - absl::Now(), absl::ZeroDuration());
-  const absl::Status status = client::Repeat(
-      connection_, patience, [&](grpc::ClientContext* /*context*/) { return attempt(); });
+  absl::Status status = client::Repeat(connection_, patience,
+                                       [&](grpc::ClientContext* /*context*/) { return attempt(); });
   opened_at_ = absl::Now();
   return status;
 }

@@ -65,7 +65,7 @@ absl::Status Upload::HashUpTo(uint64_t offset) {
   v1::WriteFileRequest unsent;
   bool end = false;
   for (uint64_t at = hash_.bytes(); at < offset && !end;) {
-    const absl::Status status = Fill(&at, &unsent, &end);
+    absl::Status status = Fill(&at, &unsent, &end);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -75,7 +75,7 @@ absl::Status Upload::HashUpTo(uint64_t offset) {
 absl::Status Upload::Fill(uint64_t* offset, v1::WriteFileRequest* request, bool* end) {
   std::string* data = request->mutable_data();  // Not cleared: what is kept needs no new zeros.
   uint64_t hole = 0;
-  const absl::Status status = source_.Read(*offset, kChunkBytes, data, &hole);
+  absl::Status status = source_.Read(*offset, kChunkBytes, data, &hole);
   if (!status.ok()) return status;
   request->set_hole(hole);
   const uint64_t hashed = hash_.bytes() - *offset;
