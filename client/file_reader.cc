@@ -45,7 +45,7 @@ grpc::Status FileReader::Impl::Begin() {
     CloseStream();
     return {grpc::StatusCode::INTERNAL, "the node began to send a file without saying which"};
   }
-  const grpc::Status status = stream_->Finish();
+  grpc::Status status = stream_->Finish();
   stream_.reset();
   if (!status.ok()) return status;
   return {grpc::StatusCode::DATA_LOSS, "the node sent nothing of the file"};

@@ -60,7 +60,7 @@ grpc::Status FileWatch::Impl::Begin() {
   }
   had_events_ = false;
   if (stream_->Read(&response_)) return grpc::Status::OK;
-  const grpc::Status status = stream_->Finish();
+  grpc::Status status = stream_->Finish();
   stream_.reset();
   if (!status.ok()) return status;
   return {grpc::StatusCode::INTERNAL, "the node ended the watch before it began"};

@@ -50,7 +50,7 @@ grpc::Status Upload::FindOffset(uint64_t* offset) {
   request.set_run_as(calls_.options.run_as);
   v1::GetUploadResponse response;
   grpc::ClientContext context;
-  const grpc::Status status = calls_.stub->GetUpload(&context, request, &response);
+  grpc::Status status = calls_.stub->GetUpload(&context, request, &response);
   if (status.error_code() == grpc::StatusCode::NOT_FOUND) return grpc::Status::OK;
   if (!status.ok()) return status;
   if (attempts_ == 1) source_.HasUpTo(response.size());
