@@ -615,7 +615,7 @@ absl::Status Keeper::OnRequest(Front& front, const v1::FrontRequest& request,
 }
 
 absl::Status Keeper::HandleAudit(Front& front, const v1::AuditRecord& record) {
-  const absl::Status status = audit_->Append(record.line());
+  absl::Status status = audit_->Append(record.line());
   if (record.id() != 0) {
     v1::KeeperEvent event;
     event.mutable_audited()->set_id(record.id());

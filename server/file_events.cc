@@ -46,14 +46,14 @@ FileEvents ToFileEvents(std::string_view bytes) {
     std::memcpy(&event, bytes.data(), sizeof(event));
     bytes.remove_prefix(sizeof(event));
     if (event.len > bytes.size()) break;
-    const std::string padded(bytes.substr(0, event.len));
+    const std::string name(bytes.substr(0, bytes.substr(0, event.len).find('\0')));
     bytes.remove_prefix(event.len);
     if ((event.mask & IN_IGNORED) != 0) {
       result.over = true;
     } else if ((event.mask & IN_Q_OVERFLOW) != 0) {
       result.events.emplace_back().mutable_overflow();
     } else {
-      Describe(event, padded.c_str(), result.events.emplace_back().mutable_file());
+      Describe(event, name, result.events.emplace_back().mutable_file());
     }
     // Another name, and perhaps another directory: what happens there is not what was asked for.
     if ((event.mask & (IN_MOVE_SELF | IN_UNMOUNT)) != 0) result.over = true;

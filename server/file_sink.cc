@@ -113,7 +113,7 @@ absl::Status FileSink::CompareSha256(const std::string& expected) const {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  const absl::Status read = ForEachByte([&context](std::string_view bytes) {
+  absl::Status read = ForEachByte([&context](std::string_view bytes) {
     EVP_DigestUpdate(context.get(), bytes.data(), bytes.size());
   });
   EVP_DigestFinal_ex(context.get(), digest.data(), &length);
