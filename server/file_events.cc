@@ -46,7 +46,8 @@ FileEvents ToFileEvents(std::string_view bytes) {
     std::memcpy(&event, bytes.data(), sizeof(event));
     bytes.remove_prefix(sizeof(event));
     if (event.len > bytes.size()) break;
-    const std::string name(bytes.substr(0, bytes.substr(0, event.len).find('\0')));
+    const std::string_view padded = bytes.substr(0, event.len);
+    const std::string name(padded.substr(0, padded.find('\0')));
     bytes.remove_prefix(event.len);
     if ((event.mask & IN_IGNORED) != 0) {
       result.over = true;
