@@ -21,10 +21,11 @@ namespace nacre::client {
 namespace {
 
 constexpr int kConnectMilliseconds = 1000;
-// A node that doesn't admit us closes at once; one that does waits for us to speak.
-constexpr int kRefusalMilliseconds = 200;
+// A node that doesn't admit us closes at once; one that does waits for us to speak, and one whose
+// front end goes meanwhile closes at any moment.
+constexpr int kRefusalMilliseconds = 50;
 // So often in a row it means that; once or twice, that its front end just went.
-constexpr int kRefusals = 4;
+constexpr int kRefusals = 5;
 constexpr auto kRefusalPause = std::chrono::milliseconds(50);
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }

@@ -339,7 +339,8 @@ class Next(ResumeTest):
                 line = f"echo {i} >> {self.tokens}"
                 first = self.start(line, "--request-id", f"once-{i}")
                 self.assertEqual(self.start(line, "--request-id", f"once-{i}"), first)
-                self.assertEqual(self.node.nacre("wait", first).returncode, 0)
+                waited = self.node.nacre("wait", first)
+                self.assertEqual((waited.returncode, waited.stderr), (0, b""))
         self.assertEqual(self.tokens.read_text().split(), [str(i) for i in range(30)])
 
     def test_after_a_killed_client_another_one_gets_all_that_was_not_taken(self):
