@@ -29,8 +29,7 @@ grpc::Status Upload::Attempt(grpc::ClientContext* context) {
   const bool may_go_on = !options_.resume_id.empty() && (options_.resume || attempts_ > 0);
   ++attempts_;
   if (may_go_on) {
-    const grpc::Status status = FindOffset(&offset);
-    if (!status.ok()) return status;
+    if (grpc::Status status = FindOffset(&offset); !status.ok()) return status;
   }
   context->set_initial_metadata_corked(true);
   const auto stream = calls_.stub->WriteFile(context, &response_);

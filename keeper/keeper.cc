@@ -627,7 +627,7 @@ absl::Status Keeper::HandleAudit(Front& front, const v1::AuditRecord& record) {
 
 // What is not in the audit is not done. A front that is about to take over was welcomed before.
 absl::Status Keeper::SetDraining(Front& front, const v1::SetDraining& asked) {
-  const absl::Status status = audit_->Append(asked.line());
+  absl::Status status = audit_->Append(asked.line());
   if (status.ok() && draining_asked_ != asked.draining()) {
     draining_asked_ = asked.draining();
     log::Info(
