@@ -88,8 +88,9 @@ absl::Status AddCompat(const std::vector<std::string>& texts, Options* options) 
 
 absl::Status AddLabels(const std::vector<std::string>& texts, Options* options) {
   auto labels = ParseLabels(texts);
-  if (labels.ok()) options->labels = *std::move(labels);
-  return labels.status();
+  if (!labels.ok()) return labels.status();
+  options->labels = *std::move(labels);
+  return absl::OkStatus();
 }
 
 // Everything of a running front; members in the order of what they need.
