@@ -98,8 +98,8 @@ TEST(NacreStatus, TellsIdLoadLimitsAndLabels) {
         "load:               0.50 1.25 10.00 on 8 processors\n",
         "memory:             4.0 GiB of 16.0 GiB available\n",
         "files:              6 open, 7 calls under way\n",
-        "limits:             1000 descriptors of sessions, 256 open files, requests of 4.0 MiB, "
-        "retention of 1.0 MiB\n",
+        ("limits:             1000 descriptors of sessions, 256 open files, requests of 4.0 MiB, "
+         "retention of 1.0 MiB\n"),
         "label gpu:          a100\n", "label zone:         north\n"}) {
     EXPECT_NE(out.find(line), std::string::npos) << line << out;
   }

@@ -138,7 +138,7 @@ class FakeFiles::Service : public v1::FileService::Service {
     ++node_.read_calls;
     const std::string path = Real(request->path());
     v1::ReadFileResponse response;
-    const grpc::Status status = Describe(path, true, response.mutable_head());
+    grpc::Status status = Describe(path, true, response.mutable_head());
     if (!status.ok()) return status;
     if (response.head().type() == v1::FILE_TYPE_DIRECTORY) return FromErrno(EISDIR);
     if (!request->expected_version().empty() &&

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <random>
 #include <string>
 #include <string_view>
@@ -217,7 +216,7 @@ std::string_view View(const uint8_t* data, size_t size) {
 
 size_t Put(const std::string& bytes, uint8_t* data, size_t max_size) {
   const size_t size = std::min(bytes.size(), max_size);
-  memcpy(data, bytes.data(), size);
+  std::copy_n(bytes.begin(), size, data);
   return size;
 }
 

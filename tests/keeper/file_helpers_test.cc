@@ -43,7 +43,7 @@ class FileHelpersTest : public ::testing::Test {
 
   // A program of this test's own.
   std::string Script(const std::string& text) {
-    const std::string path = dir_.path() + "/" + std::to_string(++scripts_);
+    std::string path = dir_.path() + "/" + std::to_string(++scripts_);
     std::ofstream(path) << "#!/bin/sh\n" << text << "\n";
     chmod(path.c_str(), 0755);
     return path;

@@ -22,7 +22,7 @@ class FileSourceTest : public ::testing::Test {
   };
 
   std::string Make(const std::string& data) {
-    const std::string path = dir_.path() + "/f";
+    std::string path = dir_.path() + "/f";
     const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     EXPECT_EQ(write(fd.get(), data.data(), data.size()), static_cast<ssize_t>(data.size()));
     return path;
