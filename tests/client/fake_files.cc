@@ -180,7 +180,7 @@ class FakeFiles::Service : public v1::FileService::Service {
     const std::string temporary = Partial(path, start.resume_id());
     const UniqueFd fd(::open(temporary.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!fd.valid()) return FromErrno(errno);
-    const grpc::Status status = Take(*context, fd.get(), start, request, *stream);
+    grpc::Status status = Take(*context, fd.get(), start, request, *stream);
     if (!status.ok()) {
       if (start.resume_id().empty() || status.error_code() != grpc::StatusCode::UNAVAILABLE) {
         (void)::unlink(temporary.c_str());
