@@ -117,7 +117,12 @@ void Connection::Close() {
 void Connection::WatchForReset() {
   socket_.async_wait(asio::posix::stream_descriptor::wait_error,
                      [self = shared_from_this()](std::error_code error) {
-                       if (!error) self->Close();
+                       if (error) return;
+                       if (PeerIsGone(self->socket_.native_handle())) {
+                         self->Close();
+                       } else {
+                         self->WatchForReset();
+                       }
                      });
 }
 

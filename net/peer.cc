@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace nacre {
@@ -25,6 +26,11 @@ std::string PeerHost(int socket) {
   }
   const std::string host = text;
   return host.starts_with("127.") ? "127.0.0.1" : host;
+}
+
+bool PeerIsGone(int socket) {
+  pollfd events{.fd = socket, .events = POLLPRI, .revents = 0};
+  return poll(&events, 1, 0) > 0;
 }
 
 }  // namespace nacre

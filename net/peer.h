@@ -14,4 +14,9 @@ std::optional<uint32_t> PeerUid(int socket);
 // of a peer that is gone.
 std::string PeerHost(int socket);
 
+// Whether the connection is broken, both sides have ended it, or something is out of band. Who
+// waits for that by Asio has to ask: it may be woken for a connection that was closed, and whose
+// place in Asio's reactor its own has taken.
+bool PeerIsGone(int socket);
+
 }  // namespace nacre

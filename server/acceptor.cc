@@ -114,13 +114,22 @@ void Acceptor::Admit(Connections::iterator connection) {
   }
   connection->admitted = true;
   admitted_.splice(admitted_.end(), waiting_, connection);
-  // gRPC shuts the socket down when it is done with it, and so does the peer by closing: either way
-  // our copy sees a hang-up.
+  AwaitHangUp(connection);
+  if (!receiver_(connection->identity, std::move(theirs))) admitted_.erase(connection);
+}
+
+// gRPC shuts the socket down when it is done with it, and so does the peer by closing: either way
+// our copy sees a hang-up.
+void Acceptor::AwaitHangUp(Connections::iterator connection) {
   connection->socket.async_wait(asio::posix::stream_descriptor::wait_error,
                                 [this, connection](std::error_code error) {
-                                  if (!error) admitted_.erase(connection);
+                                  if (error) return;
+                                  if (PeerIsGone(connection->socket.native_handle())) {
+                                    admitted_.erase(connection);
+                                  } else {
+                                    AwaitHangUp(connection);
+                                  }
                                 });
-  if (!receiver_(connection->identity, std::move(theirs))) admitted_.erase(connection);
 }
 
 }  // namespace nacre

@@ -55,6 +55,7 @@ class Acceptor : private AcceptLoop::Receiver {
   std::optional<Identity> Identify(const Address& listener, int socket);
   void AwaitFirstByte(Connections::iterator connection);
   void Admit(Connections::iterator connection);
+  void AwaitHangUp(Connections::iterator connection);
 
   asio::io_context& loop_;
   const Policy& policy_;
